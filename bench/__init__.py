@@ -1,0 +1,1 @@
+"""Throughput, latency and failover figures that a sceptic can rerun."""

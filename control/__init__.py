@@ -1,0 +1,1 @@
+"""Decides where traffic goes; never touches a frame of it."""

@@ -1,0 +1,1 @@
+"""ExaBGP child, its messages, the RIB and best paths."""

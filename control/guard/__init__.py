@@ -1,0 +1,1 @@
+"""Reacts to loss: link events and nexthop groups."""

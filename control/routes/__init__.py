@@ -1,0 +1,1 @@
+"""Kernel routes: wanted minus installed, and the netlink that carries the difference."""

@@ -1,0 +1,1 @@
+"""Moves frames; knows nothing of BGP, labs or clouds."""

@@ -1,0 +1,1 @@
+"""The C11 core and its cffi build script."""

@@ -1,0 +1,1 @@
+"""Where frames enter and leave the engine: TAP devices and in-memory pairs."""

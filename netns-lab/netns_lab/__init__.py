@@ -1,0 +1,1 @@
+"""Topology to namespaces, the controller process and the command line."""
