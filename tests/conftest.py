@@ -1,0 +1,138 @@
+"""Rules for every test run: what the markers mean, no skips in CI, nothing left behind.
+
+`lab` tests need root and TAP devices; where those are not, they are skipped with the name of what is missing.
+`long` tests are left out unless `--long` is given. With CI=true a skip is a failure. A session that leaves a
+network namespace, a TAP interface or a process behind fails.
+"""
+
+import os
+import select
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+# Inherited by every process a test starts, however it detaches itself.
+MARK = "QUADLINK_TEST_SESSION"
+EXIT_GRACE_S = 2.0
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds `--long`."""
+    parser.addoption("--long", action="store_true", help="run the tests marked long, too")
+
+
+def missing_capability() -> str | None:
+    """What keeps lab tests from running here, or None."""
+    if os.geteuid() != 0:
+        return "needs root: network namespaces and TAP devices"
+    if not Path("/dev/net/tun").exists():
+        return "needs /dev/net/tun: the tun module of the kernel"
+    return None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skips lab tests where they cannot run and deselects long ones that were not asked for."""
+    if not config.getoption("--long"):
+        long_items = [item for item in items if "long" in item.keywords]
+        items[:] = [item for item in items if item not in long_items]
+        config.hook.pytest_deselected(items=long_items)
+    if reason := missing_capability():
+        for item in items:
+            if "lab" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """In CI, turns a skip into a failure that tells the skip's reason; an expected failure is no skip."""
+    if os.environ.get("CI") == "true" and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{reason} (nothing may be skipped in CI)"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Skips of tests."""
+    report = yield
+    fail_if_skipped(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Skips of whole modules."""
+    report = yield
+    fail_if_skipped(report)
+    return report
+
+
+def network_namespaces() -> set[str]:
+    """The names `ip netns list` shows."""
+    folder = Path("/run/netns")
+    return {f"network namespace {path.name}" for path in folder.iterdir()} if folder.is_dir() else set()
+
+
+def tap_interfaces() -> set[str]:
+    """TUN and TAP interfaces of this namespace."""
+    return {f"TAP interface {path.parent.name}" for path in Path("/sys/class/net").glob("*/tun_flags")}
+
+
+def marked_processes(mark: str) -> dict[int, str]:
+    """PID and command of the live processes that carry this session's mark, without this one.
+
+    Python's resource tracker is left out: it lives as long as the process that started it.
+    """
+    found: dict[int, str] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (folder / "environ").read_bytes()
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        except OSError:
+            continue
+        tracker = "multiprocessing.resource_tracker" in command
+        if f"{MARK}={mark}".encode() in environment.split(b"\0") and not tracker:
+            found[int(folder.name)] = command
+    found.pop(os.getpid(), None)
+    return found
+
+
+def wait_for_exit(pids: list[int], timeout_s: float) -> None:
+    """Gives processes that were told to end the time to do it."""
+    deadline_s = time.monotonic() + timeout_s
+    for pid in pids:
+        try:
+            process = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        try:
+            select.select([process], [], [], max(0.0, deadline_s - time.monotonic()))
+        finally:
+            os.close(process)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fails the session, as an error of its last test, when something that tests made outlives them."""
+    mark = f"{os.getpid()}.{time.time_ns()}"
+    os.environ[MARK] = mark
+    before = network_namespaces() | tap_interfaces()
+    yield
+    wait_for_exit(list(marked_processes(mark)), EXIT_GRACE_S)
+    left = sorted((network_namespaces() | tap_interfaces()) - before)
+    left += [f"process {pid}: {command}" for pid, command in marked_processes(mark).items()]
+    del os.environ[MARK]
+    assert not left, "the tests left behind: " + "; ".join(left)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Gives what root's run, and the checkers before it, cached in the checkout to the checkout's owner."""
+    owner = config.rootpath.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        return
+    for name in (".pytest_cache", ".hypothesis", ".mypy_cache", ".ruff_cache"):
+        cache = config.rootpath / name
+        for path in (cache, *cache.rglob("*")):
+            if path.exists():
+                os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
