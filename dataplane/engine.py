@@ -1,0 +1,334 @@
+"""The engine: ports, SecYs and links wired together, carried by native threads, counted in shared memory.
+
+Every method is quick and must be called from one thread; frames move in others. Whoever owns the engine waits
+for the descriptors of `watched()` and calls `attend()` when one is readable.
+"""
+
+import contextlib
+import errno
+import logging
+import mmap
+import os
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dataplane._core import ffi, lib
+from dataplane.capture import Capture, CaptureSide
+from dataplane.interface import CarrierEvent, EndState, LinkError, LinkState, SecYState
+from dataplane.link_state import LinkMonitor
+from dataplane.links.link import LINK_SLOTS, Link, LinkCounters, add_wires, check_core, make_secys
+from dataplane.links.specification import FaultMode, LinkSpecification
+from dataplane.ports.port import Port
+from dataplane.ports.tap import TapPort
+
+MAXIMUM_LINKS = 4096
+SAK_OCTETS = 32
+log = logging.getLogger("engine")
+MTU_OCTETS = range(68, 65522)
+"""What IPv4 needs at least (RFC 791) and what a TAP device can have at most."""
+MAXIMUM_FRAME_OCTETS = 65535
+
+
+class Engine:
+    """Carries the frames of a lab's links. `on_event` hears every change of a port's carrier."""
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        counters_path: Path | None = None,
+        on_event: Callable[[CarrierEvent], None] = lambda event: None,
+        now_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._links: dict[str, Link] = {}
+        self._monitors: dict[str, LinkMonitor] = {}
+        self._captures: dict[str, Capture] = {}
+        self._on_event = on_event
+        self._now_ns = now_ns
+        self._counters = np.frombuffer(_counter_memory(counters_path), dtype=np.uint64)
+        self._core = lib.ql_engine_new(workers or os.cpu_count() or 1)
+        if self._core == ffi.NULL:
+            raise OSError(ffi.errno, f"no worker threads: {os.strerror(ffi.errno)}")
+
+    def close(self) -> None:
+        """Ends every capture, takes down every link and stops the workers."""
+        for path in list(self._captures):
+            self.stop_capture(path)
+        for name in list(self._links):
+            self.remove_link(name)
+        lib.ql_engine_free(self._core)
+        self._core = ffi.NULL
+
+    def add_link(
+        self, specification: LinkSpecification, sak: bytes | None = None, ports: Sequence[Port] = ()
+    ) -> LinkState:
+        """Makes a link without carrier; carrier comes when both interfaces are up.
+
+        ports default to new TAP devices in the ends' namespaces; sak, 32 octets, to a random one.
+        Raises LinkError where the name is taken or a port cannot be made; nothing is left then.
+        """
+        name = specification.name
+        if name in self._links:
+            raise LinkError(f"link {name}: there is one already")
+        slot = self._free_slot()
+        slots = self._counters[slot * LINK_SLOTS : (slot + 1) * LINK_SLOTS]
+        slots[:] = 0
+        opened: list[Port] = list(ports)
+        link = Link(specification, opened, LinkCounters.of(slots), slot)
+        try:
+            if specification.mtu not in MTU_OCTETS:
+                raise ValueError(
+                    f"found mtu {specification.mtu}, expected {MTU_OCTETS[0]} to {MTU_OCTETS[-1]}"
+                )
+            if not ports:
+                self._watch_interfaces(link)  # first, so that nothing that happens to them is missed
+                for end in specification.ends:
+                    opened.append(TapPort(end.namespace, end.interface))
+            secret = secrets.token_bytes(SAK_OCTETS) if sak is None else sak
+            link.secys = make_secys(specification, link.counters, secret)
+            add_wires(self._core, link)
+        except BaseException as error:
+            self._discard(link)
+            if isinstance(error, OSError | ValueError):
+                raise LinkError(f"link {name}: {error}") from error
+            raise
+        self._links[name] = link
+        if ports:
+            link.signal.admin_up = [True, True]
+        self._settle(link)
+        return self._state(link)
+
+    def remove_link(self, name: str) -> None:
+        """Takes a link and its ports away."""
+        link = self._link(name)
+        for capture in self._captures.values():
+            capture.forget(name)
+        del self._links[name]
+        self._discard(link)
+
+    def set_fault(self, name: str, mode: FaultMode, from_node: str | None = None) -> int:
+        """Fails a link; returns the monotonic time in ns just before it took effect.
+
+        from_node, for one-way only, is whose frames are lost. Raises LinkError where a fault is active.
+        """
+        link = self._link(name)
+        if link.signal.fault is not None:
+            raise LinkError(f"link {name}: already failed ({link.signal.fault}); heal it first")
+        sender = self._end(link, from_node) if from_node is not None else 0
+        moment_ns = self._now_ns()
+        link.signal.fault, link.signal.fault_from = mode, sender
+        self._settle(link)
+        return moment_ns
+
+    def clear_fault(self, name: str) -> int:
+        """Heals a link; returns the monotonic time in ns. Healing a link that is well changes nothing."""
+        link = self._link(name)
+        moment_ns = self._now_ns()
+        link.signal.fault = link.signal.fault_from = None
+        self._settle(link)
+        return moment_ns
+
+    def links(self) -> list[LinkState]:
+        """Every link as it is now, in the order they were made."""
+        return [self._state(link) for link in self._links.values()]
+
+    def counters(self, name: str) -> LinkCounters:
+        """Live counters of a link, as views."""
+        return self._link(name).counters
+
+    def export_sak(self, name: str) -> bytes:
+        """The SAK of a MACsec link, for whoever must decrypt a capture: the one way a key leaves the core."""
+        link = self._link(name)
+        if not link.secys:
+            raise LinkError(f"link {name}: plain, it has no SAK")
+        return link.secys[0].export_sak()
+
+    def flip_bit(self, name: str, from_node: str, bit: int, frames: int = 1) -> None:
+        """Inverts one bit of the next frames that from_node sends, counted from the destination address."""
+        link = self._link(name)
+        if not 0 <= bit < 8 * MAXIMUM_FRAME_OCTETS:
+            raise LinkError(f"link {name}: found bit {bit}, expected 0 to {8 * MAXIMUM_FRAME_OCTETS - 1}")
+        check_core(lib.ql_engine_flip_bit(self._core, link.wires[self._end(link, from_node)], bit, frames))
+
+    def inject(self, name: str, from_node: str, frame: bytes) -> None:
+        """Puts a stranger's frame on the wire, towards the end that is not from_node's."""
+        link = self._link(name)
+        if not 1 <= len(frame) <= MAXIMUM_FRAME_OCTETS:
+            expected = f"1 to {MAXIMUM_FRAME_OCTETS}"
+            raise LinkError(f"link {name}: found a frame of {len(frame)} octets, expected {expected}")
+        wire = link.wires[self._end(link, from_node)]
+        check_core(lib.ql_engine_inject(self._core, wire, frame, len(frame)))
+
+    def start_capture(self, path: str, names: Sequence[str], side: str, snap_octets: int) -> None:
+        """Records these links' frames in both directions into the pcap file `path` until stop_capture.
+
+        side is clear, wire or both.
+        """
+        if side not in list(CaptureSide):
+            raise LinkError(f"capture {path}: found side {side!r}, expected {', '.join(CaptureSide)}")
+        if path in self._captures:
+            raise LinkError(f"capture {path}: it is running already")
+        links = {name: self._link(name) for name in names}
+        for name in names:
+            if any(name in capture.links for capture in self._captures.values()):
+                raise LinkError(f"link {name}: another capture is running on it")
+        wires = {name: link.wires for name, link in links.items()}
+        try:
+            self._captures[path] = Capture(self._core, path, wires, CaptureSide(side), snap_octets)
+        except OSError as error:
+            raise LinkError(f"capture {path}: {error.strerror}") from error
+
+    def stop_capture(self, path: str) -> int:
+        """Ends a capture; returns the number of frames it had to drop."""
+        if path not in self._captures:
+            raise LinkError(f"capture {path}: there is none")
+        return self._captures.pop(path).close()
+
+    def watched(self) -> list[int]:
+        """The descriptors to wait for; ask again after links were added or removed."""
+        return [
+            lib.ql_engine_event_fd(self._core),
+            *(monitor.fileno() for monitor in self._monitors.values()),
+        ]
+
+    def attend(self) -> None:
+        """Acts on interfaces that went up or down, ports that went away and SecYs that stopped sending."""
+        for namespace, monitor in self._monitors.items():
+            for state in monitor.read():
+                self._interface_changed(namespace, state.ifindex, state.admin_up)
+        try:
+            os.read(lib.ql_engine_event_fd(self._core), 8)
+        except BlockingIOError:
+            return
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Looks at every port and SecY again, and gives or takes carriers accordingly."""
+        for link in self._links.values():
+            for end, secy in enumerate(link.secys):
+                link.signal.mac_operational[end] = secy.operational
+            for end, wire in enumerate(link.wires):
+                if check_core(lib.ql_engine_port_gone(self._core, wire)):
+                    link.signal.admin_up[end] = False
+            self._settle(link)
+
+    def drain_captures(self) -> bool:
+        """Writes out what the captures have collected; whether there is any capture."""
+        for path, capture in list(self._captures.items()):
+            try:
+                capture.drain()
+            except OSError as error:
+                log.error("capture %s ended: %s", path, error)
+                with contextlib.suppress(OSError):
+                    self._captures.pop(path).close()
+        return bool(self._captures)
+
+    def _link(self, name: str) -> Link:
+        try:
+            return self._links[name]
+        except KeyError:
+            raise LinkError(f"no link {name}; links are {', '.join(self._links) or 'none'}") from None
+
+    def _end(self, link: Link, node: str) -> int:
+        try:
+            return link.specification.end_of(node)
+        except KeyError:
+            ends = " and ".join(end.node for end in link.specification.ends)
+            raise LinkError(f"link {link.specification.name}: no end at {node}; it joins {ends}") from None
+
+    def _free_slot(self) -> int:
+        used = {link.slot for link in self._links.values()}
+        for slot in range(MAXIMUM_LINKS):
+            if slot not in used:
+                return slot
+        raise LinkError(f"no room for more than {MAXIMUM_LINKS} links")
+
+    def _watch_interfaces(self, link: Link) -> None:
+        for end in link.specification.ends:
+            if end.namespace not in self._monitors:
+                self._monitors[end.namespace] = LinkMonitor(end.namespace)
+
+    def _interface_changed(self, namespace: str, ifindex: int, admin_up: bool) -> None:
+        """By its index: a node may give its interface another name."""
+        for link in self._links.values():
+            for index, end in enumerate(link.specification.ends):
+                if end.namespace == namespace and self._ifindex(link, index) == ifindex:
+                    link.signal.admin_up[index] = admin_up
+                    self._settle(link)
+
+    def _ifindex(self, link: Link, end: int) -> int:
+        """The interface's number in its namespace; 0 for a port that is none."""
+        port = link.ports[end]
+        return port.ifindex if isinstance(port, TapPort) else 0
+
+    def _settle(self, link: Link) -> None:
+        """Makes wires and carriers what the link's signal says they are."""
+        for direction, wire in enumerate(link.wires):
+            check_core(lib.ql_engine_block_wire(self._core, wire, link.signal.blocked(direction)))
+        for index, end in enumerate(link.specification.ends):
+            carrier = link.signal.carrier(index)
+            if carrier == link.carrier[index]:
+                continue
+            link.carrier[index] = carrier
+            event = CarrierEvent(link.specification.name, end.node, end.interface, carrier, self._now_ns())
+            # Told before the kernel is: its own notice may be late (see TapPort), a NIC's interrupt is not.
+            self._on_event(event)
+            try:
+                link.ports[index].set_carrier(carrier)
+            except OSError as error:
+                if error.errno != errno.EBADFD:
+                    raise
+                link.signal.admin_up[index] = False  # the namespace, and the port with it, is gone
+                self._settle(link)
+                return
+
+    def _state(self, link: Link) -> LinkState:
+        ends = []
+        for index, end in enumerate(link.specification.ends):
+            ifindex = self._ifindex(link, index)
+            ends.append(EndState(end.node, end.interface, ifindex, link.carrier[index]))
+        secys = [SecYState(secy.cipher_library, secy.encoding_sa, secy.next_pn) for secy in link.secys]
+        fault = link.signal.fault
+        return LinkState(
+            name=link.specification.name,
+            type=link.specification.type,
+            ends=(ends[0], ends[1]),
+            state=link.signal.state(),
+            fault=fault,
+            fault_from=(
+                link.specification.ends[link.signal.fault_from].node
+                if fault is FaultMode.ONE_WAY and link.signal.fault_from is not None
+                else None
+            ),
+            cipher=link.specification.macsec.cipher if link.specification.macsec else None,
+            secys=tuple(secys),
+            slot=link.slot,
+        )
+
+    def _discard(self, link: Link) -> None:
+        for wire in link.wires:
+            lib.ql_engine_remove_wire(self._core, wire)
+        for secy in link.secys:
+            secy.close()
+        for port in link.ports:
+            port.close()
+        used = {end.namespace for other in self._links.values() for end in other.specification.ends}
+        for namespace in [namespace for namespace in self._monitors if namespace not in used]:
+            self._monitors.pop(namespace).close()
+
+
+def _counter_memory(path: Path | None) -> mmap.mmap:
+    """Zeroed memory for all counters: a file that other processes map, or private."""
+    octets = MAXIMUM_LINKS * LINK_SLOTS * 8
+    if path is None:
+        return mmap.mmap(-1, octets)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        # A full file system must be an error here, not a signal at the first count.
+        os.posix_fallocate(descriptor, 0, octets)
+        return mmap.mmap(descriptor, octets)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,80 @@
+"""What the engine can be asked and what it tells: the same for an engine in this process and in another."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from dataplane.links.specification import FaultMode, LinkSpecification, LinkType
+
+
+class LinkError(Exception):
+    """A request that the engine refuses; the text says which link and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierEvent:
+    """A port gained or lost its signal, at monotonic time t_ns."""
+
+    link: str
+    node: str
+    interface: str
+    carrier: bool
+    t_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndState:
+    """One end of a link; ifindex is the interface's number in the node's namespace."""
+
+    node: str
+    interface: str
+    ifindex: int
+    carrier: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SecYState:
+    """One end's SecY: the cipher library, the encoding SA's AN and the PN that its next frame takes."""
+
+    cipher_library: str
+    an: int | None
+    next_pn: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """A link as it is. secys is by end, empty on a plain link; slot is its place in the counters."""
+
+    name: str
+    type: LinkType
+    ends: tuple[EndState, EndState]
+    state: str
+    fault: FaultMode | None
+    fault_from: str | None
+    cipher: str | None
+    secys: tuple[SecYState, ...]
+    slot: int
+
+
+class EngineInterface(Protocol):
+    """The engine's requests. All raise LinkError with one clear sentence."""
+
+    def add_link(self, specification: LinkSpecification, sak: bytes | None = None) -> LinkState: ...
+
+    def remove_link(self, name: str) -> None: ...
+
+    def set_fault(self, name: str, mode: FaultMode, from_node: str | None = None) -> int: ...
+
+    def clear_fault(self, name: str) -> int: ...
+
+    def links(self) -> list[LinkState]: ...
+
+    def export_sak(self, name: str) -> bytes: ...
+
+    def flip_bit(self, name: str, from_node: str, bit: int, frames: int = 1) -> None: ...
+
+    def inject(self, name: str, from_node: str, frame: bytes) -> None: ...
+
+    def start_capture(self, path: str, names: Sequence[str], side: str, snap_octets: int) -> None: ...
+
+    def stop_capture(self, path: str) -> int: ...

@@ -1,0 +1,104 @@
+"""A link in the engine: two ports, a SecY in each unless it is plain, and a wire in each direction."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dataplane._core import ffi, lib
+from dataplane.links.signal import LinkSignal
+from dataplane.links.specification import LinkSpecification
+from dataplane.macsec.counters import COUNTER_NAMES
+from dataplane.macsec.native import NativeSecY
+from dataplane.macsec.secy import SecYConfig
+from dataplane.ports.port import Port
+
+WIRE_SLOTS: int = lib.QL_WIRE_COUNTERS
+WIRE_COUNTERS = (
+    "tx_frames",
+    "tx_octets",
+    "rx_frames",
+    "rx_octets",
+    "drop_fault",
+    "drop_eapol",
+    "drop_runt",
+    "drop_too_long",
+    "drop_protect",
+    "drop_validate",
+    "drop_port",
+)
+# Two wires, then two SecYs; the rest keeps the next link on a cache line of its own.
+LINK_SLOTS = 128
+Counters = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkCounters:
+    """Live views, uint64, of one link's counters: per direction (by sending end) and per end."""
+
+    wires: tuple[Counters, Counters]
+    secys: tuple[Counters, Counters]
+
+    @classmethod
+    def of(cls, slots: Counters) -> "LinkCounters":
+        """Views into the LINK_SLOTS slots of a link."""
+        wires = slots[: 2 * WIRE_SLOTS].reshape(2, WIRE_SLOTS)
+        secys = slots[2 * WIRE_SLOTS :][: 2 * len(COUNTER_NAMES)].reshape(2, len(COUNTER_NAMES))
+        return cls((wires[0], wires[1]), (secys[0], secys[1]))
+
+
+@dataclass(slots=True)
+class Link:
+    """What the engine holds of a link. `wires` are the core's ids, by sending end."""
+
+    specification: LinkSpecification
+    ports: Sequence[Port]
+    counters: LinkCounters
+    slot: int
+    secys: list[NativeSecY] = field(default_factory=list)
+    wires: list[int] = field(default_factory=list)
+    signal: LinkSignal = field(default_factory=LinkSignal)
+    carrier: list[bool] = field(default_factory=lambda: [False, False])
+
+
+def sci_of(mac: bytes) -> bytes:
+    """The SCI of a port's SecY: its MAC address and port identifier 1 (IEEE 802.1AE-2018 7.1.2)."""
+    return mac + (1).to_bytes(2, "big")
+
+
+def make_secys(specification: LinkSpecification, counters: LinkCounters, sak: bytes) -> list[NativeSecY]:
+    """The SecYs of a MACsec link, each with its own transmit SA and the other's as receive SA, AN 0."""
+    macsec = specification.macsec
+    if macsec is None:
+        return []
+    scis = [sci_of(end.mac) for end in specification.ends]
+    secys = []
+    for end in (0, 1):
+        config = SecYConfig(sci=scis[end], cipher=macsec.cipher, replay_window=macsec.replay_window)
+        secy = NativeSecY(config, counters=counters.secys[end])
+        secy.install_receive_sa(scis[1 - end], 0, sak)
+        secy.install_transmit_sa(0, sak)
+        secys.append(secy)
+    return secys
+
+
+def add_wires(engine: object, link: Link) -> None:
+    """Starts both directions in the core; they carry frames from now on."""
+    for sender in (0, 1):
+        config = ffi.new("ql_wire_config *")
+        config.from_fd = link.ports[sender].fileno()
+        config.to_fd = link.ports[1 - sender].fileno()
+        config.frame_octets = link.specification.frame_octets
+        config.transmit = link.secys[sender].handle if link.secys else ffi.NULL
+        config.receive = link.secys[1 - sender].handle if link.secys else ffi.NULL
+        config.counters = ffi.from_buffer("uint64_t *", link.counters.wires[sender])
+        link.wires.append(check_core(lib.ql_engine_add_wire(engine, config)))
+
+
+def check_core(result: int) -> int:
+    """Turns the core's -1 with errno into OSError."""
+    if result < 0:
+        raise OSError(ffi.errno, os.strerror(ffi.errno))
+    return result

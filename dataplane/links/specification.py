@@ -1,0 +1,66 @@
+"""What a link is to be: its two ends, and the SecYs in them (IEEE 802.1AE-2018)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+ETHERNET_HEADER_OCTETS = 14
+VLAN_TAG_OCTETS = 4
+
+
+class LinkType(StrEnum):
+    """Whether the wire carries MACsec frames or the nodes' own."""
+
+    MACSEC = "macsec"
+    PLAIN = "plain"
+
+
+class FaultMode(StrEnum):
+    """How a link fails. Only CARRIER can be seen by the nodes; the others must be found out."""
+
+    CARRIER = "carrier"
+    SILENT = "silent"
+    ONE_WAY = "one-way"
+
+
+@dataclass(frozen=True, slots=True)
+class EndSpecification:
+    """One end of a link: the interface `interface` in network namespace `namespace` of node `node`."""
+
+    node: str
+    namespace: str
+    interface: str
+    mac: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MacsecSpecification:
+    """The SecYs of a link: cipher suite and replay window in frames."""
+
+    cipher: str = "gcm-aes-256"
+    replay_window: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSpecification:
+    """A link between two ends; macsec is None on a plain link. mtu is what the nodes see, in octets."""
+
+    name: str
+    ends: tuple[EndSpecification, EndSpecification]
+    mtu: int = 1500
+    macsec: MacsecSpecification | None = None
+
+    @property
+    def type(self) -> LinkType:
+        return LinkType.PLAIN if self.macsec is None else LinkType.MACSEC
+
+    @property
+    def frame_octets(self) -> int:
+        """The longest clear frame, without FCS."""
+        return self.mtu + ETHERNET_HEADER_OCTETS + VLAN_TAG_OCTETS
+
+    def end_of(self, node: str) -> int:
+        """The index of the node's end; KeyError where the link does not lead to it."""
+        for index, end in enumerate(self.ends):
+            if end.node == node:
+                return index
+        raise KeyError(node)

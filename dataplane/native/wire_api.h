@@ -1,0 +1,73 @@
+#pragma once
+#include "secy_api.h"
+#include <stdint.h>
+
+/* Counters of one direction of a link, in slots of 8 octets; the reader is another process. */
+enum {
+    QL_WIRE_TX_FRAMES, /* taken from the sending port */
+    QL_WIRE_TX_OCTETS,
+    QL_WIRE_RX_FRAMES, /* handed to the receiving port */
+    QL_WIRE_RX_OCTETS,
+    QL_WIRE_DROP_FAULT,    /* lost on the wire: a cut or a silent failure */
+    QL_WIRE_DROP_EAPOL,    /* EAPOL from a node: only the KaY may send it on a MACsec link */
+    QL_WIRE_DROP_RUNT,     /* shorter than an Ethernet header */
+    QL_WIRE_DROP_TOO_LONG, /* longer than the link's frame size */
+    QL_WIRE_DROP_PROTECT,  /* not protected: no SA in use or PN exhausted */
+    QL_WIRE_DROP_VALIDATE, /* refused by the receiving SecY, whose counters say why */
+    QL_WIRE_DROP_PORT,     /* refused by the receiving port: down, gone or full */
+    QL_WIRE_COUNTERS = 16
+};
+
+/* Sides of a wire that a capture can listen to. */
+enum { QL_CAPTURE_CLEAR = 1, QL_CAPTURE_WIRE = 2 };
+
+/* A capture is a byte ring of records, each this header and then `captured` octets padded to 8. */
+typedef struct {
+    uint64_t time_ns; /* CLOCK_MONOTONIC */
+    uint32_t wire;
+    uint32_t side;
+    uint32_t length;
+    uint32_t captured;
+} ql_capture_record;
+
+typedef struct ql_capture ql_capture;
+ql_capture *ql_capture_new(uint64_t ring_octets, uint32_t snap_octets);
+void ql_capture_free(ql_capture *capture);
+/* Moves whole records into `out`; returns the octets written. */
+uint64_t ql_capture_read(ql_capture *capture, uint8_t *out, uint64_t out_octets);
+/* Frames that found the ring full. */
+uint64_t ql_capture_dropped(ql_capture *capture);
+
+/* One direction of a link. Descriptors deliver and take one Ethernet frame, without FCS, a call; they and the
+   SecYs stay the caller's and must outlive the wire. Both SecYs are NULL on a plain link. */
+typedef struct {
+    int from_fd;
+    int to_fd;
+    uint32_t frame_octets; /* longest clear frame */
+    ql_secy *transmit;
+    ql_secy *receive;
+    uint64_t *counters; /* QL_WIRE_COUNTERS slots */
+} ql_wire_config;
+
+typedef struct ql_engine ql_engine;
+/* Starts the worker threads; NULL with errno set where that fails. */
+ql_engine *ql_engine_new(uint32_t workers);
+/* Stops the workers. Wires are forgotten; what they refer to is not touched. */
+void ql_engine_free(ql_engine *engine);
+/* Readable when a port went away or a SecY stopped sending: read it, then look at the wires. */
+int ql_engine_event_fd(const ql_engine *engine);
+
+/* All return -1 with errno set on failure. A wire's id is unique while it exists. */
+int ql_engine_add_wire(ql_engine *engine, const ql_wire_config *config);
+int ql_engine_remove_wire(ql_engine *engine, uint32_t wire);
+/* A blocked wire loses every frame after it was protected. Takes effect on the next frame. */
+int ql_engine_block_wire(ql_engine *engine, uint32_t wire, int blocked);
+/* Whether the sending port has gone away; 0 or 1. */
+int ql_engine_port_gone(ql_engine *engine, uint32_t wire);
+/* Inverts one bit, counted from the first bit of the destination address, in each of the next `frames`
+   frames that are long enough. */
+int ql_engine_flip_bit(ql_engine *engine, uint32_t wire, uint32_t bit, uint32_t frames);
+/* Puts a frame on the wire as a stranger would: it meets the capture, the fault and the receiving SecY. */
+int ql_engine_inject(ql_engine *engine, uint32_t wire, const uint8_t *frame, uint32_t length);
+/* capture may be NULL, which ends a capture. */
+int ql_engine_set_capture(ql_engine *engine, uint32_t wire, ql_capture *capture, uint32_t sides);

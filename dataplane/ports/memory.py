@@ -1,0 +1,21 @@
+"""A port in memory: the far side of a socket pair stands where a node's interface would."""
+
+import socket
+
+
+class MemoryPort:
+    """A port that needs no namespace. `node` is the socket on which a test sends and receives."""
+
+    def __init__(self) -> None:
+        self._engine_side, self.node = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._engine_side.setblocking(False)
+        self.carrier = False
+
+    def fileno(self) -> int:
+        return self._engine_side.fileno()
+
+    def set_carrier(self, up: bool) -> None:
+        self.carrier = up
+
+    def close(self) -> None:
+        self._engine_side.close()

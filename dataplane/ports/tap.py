@@ -1,0 +1,73 @@
+"""A TAP device as a port: the interface a node sees, in the node's own network namespace."""
+
+import errno
+import fcntl
+import os
+import struct
+
+from dataplane.link_state import get_link
+from dataplane.namespace import run_in_namespace
+from dataplane.netlink import NetlinkSocket
+
+TUN_DEVICE = "/dev/net/tun"
+# linux/if_tun.h
+TUNSETIFF = 0x400454CA
+TUNSETCARRIER = 0x400454E2
+IFF_TAP = 0x0002
+IFF_NO_PI = 0x1000
+IFF_TUN_EXCL = 0x8000
+
+
+class TapPort:
+    """A TAP device, born without carrier and gone when it is closed or its owner dies.
+
+    The kernel tells a namespace of a carrier change at most once a second, machine-wide, unless someone asks
+    for the link right then: so each change is followed by a question.
+    """
+
+    def __init__(self, namespace: str, interface: str) -> None:
+        """Raises OSError where the name is taken, the namespace is missing or TAP is not allowed."""
+        self.interface = interface
+        self._descriptor = run_in_namespace(namespace, lambda: _open_tap(namespace, interface))
+        try:
+            self._netlink = NetlinkSocket(namespace)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        try:
+            link = get_link(self._netlink, interface)
+            if link is None:
+                raise OSError(f"no TAP device {interface}: it went away as soon as it was made")
+            self.ifindex = link.ifindex
+            self.set_carrier(False)
+        except BaseException:
+            self.close()
+            raise
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def set_carrier(self, up: bool) -> None:
+        fcntl.ioctl(self._descriptor, TUNSETCARRIER, struct.pack("i", up))
+        get_link(self._netlink, self.ifindex)
+
+    def close(self) -> None:
+        self._netlink.close()
+        os.close(self._descriptor)
+
+
+def _open_tap(namespace: str, interface: str) -> int:
+    """A new device only: a persistent one of that name would outlive its port."""
+    try:
+        descriptor = os.open(TUN_DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise OSError(f"no {TUN_DEVICE}; load the kernel's tun module: `modprobe tun`") from None
+    flags = IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL
+    try:
+        fcntl.ioctl(descriptor, TUNSETIFF, struct.pack("16sH22x", interface.encode(), flags))
+    except OSError as error:
+        os.close(descriptor)
+        taken = error.errno == errno.EBUSY
+        reason = f"that name is taken in namespace {namespace}" if taken else error.strerror
+        raise OSError(f"no TAP device {interface}: {reason}") from error
+    return descriptor

@@ -1,0 +1,205 @@
+"""The engine as a process: requests and events as JSON lines on a unix socket, counters in a shared file.
+
+A client that sends {"subscribe": true} hears events from then on; any other line is a request
+{"call": NAME, "arguments": {...}}, answered in order by {"result": ...} or {"error": SENTENCE}.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dataplane import wireformat
+from dataplane.engine import Engine
+from dataplane.interface import CarrierEvent, LinkError
+from dataplane.links.specification import FaultMode
+from dataplane.wireformat import Document
+
+CAPTURE_DRAIN_INTERVAL_S = 0.02
+MAXIMUM_UNREAD_EVENT_OCTETS = 1 << 20
+log = logging.getLogger("engine")
+
+
+class Service:
+    """Serves one engine to any number of clients."""
+
+    def __init__(self, counters_path: Path) -> None:
+        self.engine = Engine(counters_path=counters_path, on_event=self._publish)
+        self._subscribers: set[asyncio.StreamWriter] = set()
+        self._watched: set[int] = set()
+        self._draining: asyncio.Task[None] | None = None
+        self.stopping = asyncio.Event()
+
+    async def run(self, socket_path: Path) -> None:
+        """Serves until a client says shutdown or a signal comes."""
+        server = await asyncio.start_unix_server(
+            self._serve, socket_path, limit=wireformat.MAXIMUM_LINE_OCTETS
+        )
+        self._watch()
+        log.info("serving")
+        await self.stopping.wait()
+        server.close()
+        for descriptor in self._watched:
+            asyncio.get_running_loop().remove_reader(descriptor)
+        self.engine.close()
+        log.info("stopped")
+
+    def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        watched = set(self.engine.watched())
+        for descriptor in self._watched - watched:
+            loop.remove_reader(descriptor)
+        for descriptor in watched:
+            loop.add_reader(descriptor, self.engine.attend)
+        self._watched = watched
+
+    async def _drain_captures(self) -> None:
+        while self.engine.drain_captures():
+            await asyncio.sleep(CAPTURE_DRAIN_INTERVAL_S)
+
+    def _publish(self, event: CarrierEvent) -> None:
+        line = wireformat.to_line({"event": wireformat.event_to_document(event)})
+        for subscriber in list(self._subscribers):
+            if subscriber.transport.get_write_buffer_size() > MAXIMUM_UNREAD_EVENT_OCTETS:
+                self._subscribers.discard(subscriber)
+                subscriber.transport.abort()  # close() would wait for it to read
+            else:
+                subscriber.write(line)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        captures: list[str] = []
+        try:
+            while line := await reader.readline():
+                document = wireformat.from_line(line)
+                if document.get("call") == "start_capture":
+                    captures.append(document.get("arguments", {}).get("path"))
+                if document.get("subscribe"):
+                    self._subscribers.add(writer)
+                    continue
+                writer.write(wireformat.to_line(self._answer(document)))
+                await writer.drain()
+        except (ConnectionError, ValueError) as error:
+            log.warning("a client was dropped: %s", error)
+        except asyncio.CancelledError:
+            pass  # the engine ends
+        finally:
+            self._subscribers.discard(writer)
+            for path in captures:  # nobody else knows of them
+                with contextlib.suppress(LinkError):
+                    self.engine.stop_capture(path)
+            writer.close()  # and no wait for a client that does not read
+
+    def _answer(self, document: Document) -> Document:
+        name = document.get("call")
+        call = REQUESTS.get(name) if isinstance(name, str) else None
+        if call is None:
+            return {"error": f"found call {name!r}, expected one of {', '.join(REQUESTS)}"}
+        try:
+            return {"result": call(self, document.get("arguments", {}))}
+        except LinkError as error:
+            return {"error": str(error)}
+        except Exception as error:  # a client's nonsense must end no other client's links
+            log.exception("%s failed", name)
+            return {"error": f"{name}: {type(error).__name__} {error}"}
+
+    def _add_link(self, arguments: Document) -> Document:
+        sak = arguments.get("sak")
+        state = self.engine.add_link(
+            wireformat.specification_from_document(arguments["specification"]),
+            bytes.fromhex(sak) if sak is not None else None,
+        )
+        self._watch()
+        return wireformat.state_to_document(state)
+
+    def _remove_link(self, arguments: Document) -> None:
+        before = set(self.engine.watched())
+        loop = asyncio.get_running_loop()
+        for descriptor in before:
+            loop.remove_reader(descriptor)  # a closed descriptor must not stay with the loop
+        self._watched = set()
+        try:
+            self.engine.remove_link(arguments["name"])
+        finally:
+            self._watch()
+
+    def _links(self, arguments: Document) -> list[Document]:
+        return [wireformat.state_to_document(state) for state in self.engine.links()]
+
+    def _set_fault(self, arguments: Document) -> int:
+        return self.engine.set_fault(
+            arguments["name"], FaultMode(arguments["mode"]), arguments.get("from_node")
+        )
+
+    def _clear_fault(self, arguments: Document) -> int:
+        return self.engine.clear_fault(arguments["name"])
+
+    def _export_sak(self, arguments: Document) -> str:
+        log.warning("the SAK of link %s was exported", arguments["name"])
+        return self.engine.export_sak(arguments["name"]).hex()
+
+    def _flip_bit(self, arguments: Document) -> None:
+        self.engine.flip_bit(**arguments)
+
+    def _inject(self, arguments: Document) -> None:
+        self.engine.inject(arguments["name"], arguments["from_node"], bytes.fromhex(arguments["frame"]))
+
+    def _start_capture(self, arguments: Document) -> None:
+        self.engine.start_capture(
+            arguments["path"], arguments["names"], arguments["side"], arguments["snap_octets"]
+        )
+        if self._draining is None or self._draining.done():
+            self._draining = asyncio.create_task(self._drain_captures())
+
+    def _stop_capture(self, arguments: Document) -> int:
+        return self.engine.stop_capture(arguments["path"])
+
+    def _shutdown(self, arguments: Document) -> None:
+        self.stopping.set()
+
+
+REQUESTS: dict[str, Callable[[Service, Document], Any]] = {
+    "add_link": Service._add_link,
+    "remove_link": Service._remove_link,
+    "links": Service._links,
+    "set_fault": Service._set_fault,
+    "clear_fault": Service._clear_fault,
+    "export_sak": Service._export_sak,
+    "flip_bit": Service._flip_bit,
+    "inject": Service._inject,
+    "start_capture": Service._start_capture,
+    "stop_capture": Service._stop_capture,
+    "shutdown": Service._shutdown,
+}
+
+
+async def serve(socket_path: Path, counters_path: Path) -> None:
+    """Runs the engine process until it is told to stop."""
+    service = Service(counters_path)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, service.stopping.set)
+    # Ctrl-C in the terminal that brought the lab up is not meant for the engine.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    await service.run(socket_path)
+
+
+def main() -> None:
+    """The engine process: python -m dataplane.service --socket PATH --counters PATH."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--socket", type=Path, required=True)
+    parser.add_argument("--counters", type=Path, required=True)
+    arguments = parser.parse_args()
+    os.umask(0o077)
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s"
+    )
+    asyncio.run(serve(arguments.socket, arguments.counters))
+
+
+if __name__ == "__main__":
+    main()
