@@ -1,0 +1,240 @@
+"""The outage stopwatch: how long each probe flow was dark, from what was sent and what arrived.
+
+The method is RFC 6413's, with the terms of RFC 6412. Each flow is offered at a constant rate, so it is a
+clock that ticks once per send interval (the packet sampling interval), and loss is measured for each flow by
+itself (the route-specific loss-derived method) rather than over the sum:
+
+- lost: sent, and no copy arrived. A late, reordered or duplicated packet is not lost. A send that the kernel
+  refused was offered load, and is lost.
+- outage (route loss of connectivity period): from the send time of the first packet lost after the fault (the
+  convergence event) to the send time of the next packet that was delivered; 0 when none was lost. Send times,
+  so the path's delay and the receiver's wake-up are not in it. It is the first unbroken run of losses;
+  `loss_runs` tells whether there were more.
+- loss-derived time: packets lost times the send interval, over all runs.
+- restored: the arrival of that next packet. The earliest over the flows is the first route convergence
+  instant, the latest the convergence recovery instant.
+
+A flow of which no packet was delivered after the first loss is `dark`: its outage is then the least it was,
+up to the last packet sent in the window. All functions are pure; records are as in dataplane.probes.records.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dataplane.probes.records import Records
+
+NS_PER_MS = 1e6
+NS_PER_US = 1e3
+NOT_DELIVERED = -1
+
+Times = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowTotals:
+    """One flow over a whole session."""
+
+    flow: int
+    sent: int
+    lost: int
+    duplicates: int
+    """Copies beyond the first."""
+    reordered: int
+    """First copies that arrived after a packet of a higher sequence (RFC 4737, type-P-reordered)."""
+    longest_gap_ms: float
+    """Longest time between two arrivals in succession; 0 with fewer than two."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowOutage:
+    """One flow after a fault; see the module for the terms."""
+
+    flow: int
+    sent: int
+    lost: int
+    loss_runs: int
+    outage_ms: float
+    loss_derived_ms: float
+    resolution_ms: float
+    """The flow's send interval: the outage is known to no better than this."""
+    dark: bool
+    restored_ms: float | None
+    """Arrival of the first packet delivered again, after the fault. None: nothing lost or none came back."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutageSummary:
+    """A set of flows after a fault. While `dark` is not 0 the outages are lower bounds."""
+
+    flows: int
+    dark: int
+    """Flows that did not come back within the window."""
+    lost: int
+    outage_ms_max: float
+    outage_ms_median: float
+    loss_derived_ms_max: float
+    resolution_ms: float
+    """The longest send interval of any of the flows."""
+    first_restored_ms: float | None
+    last_restored_ms: float | None
+    """After the fault, over the flows that lost packets and came back; None where there is no such flow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """All flows before the fault: is the instrument quiet, and is the path?"""
+
+    sent: int
+    lost: int
+    latency_us_median: float | None
+    latency_us_p99: float | None
+    latency_us_max: float | None
+    """One way, send to read; None when no packet arrived."""
+
+
+def as_json(result: FlowTotals | FlowOutage | OutageSummary | Baseline) -> dict[str, Any]:
+    """The result's fields by name for a JSON document; a field that is None is left out."""
+    return {name: value for name, value in asdict(result).items() if value is not None}
+
+
+def arrivals(sent: Records, received: Records) -> Times:
+    """For each sent packet the arrival of its first copy in nanoseconds, or NOT_DELIVERED."""
+    if len(received) == 0:
+        return np.full(len(sent), NOT_DELIVERED, np.int64)
+    identities, first_copy = np.unique(_identity(received), return_index=True)
+    wanted = _identity(sent)
+    place = np.minimum(np.searchsorted(identities, wanted), len(identities) - 1)
+    found = received["rx_ns"][first_copy[place]]
+    return np.where(identities[place] == wanted, found, NOT_DELIVERED)
+
+
+def totals(sent: Records, received: Records) -> list[FlowTotals]:
+    """Each flow that sent anything, by id. `received` holds nothing that `sent` does not."""
+    delivered = arrivals(sent, received) != NOT_DELIVERED
+    received_by_flow = dict(_by_flow(received))
+    nothing = np.empty(0, np.intp)
+    return [
+        _flow_totals(flow, delivered[places], received[received_by_flow.get(flow, nothing)])
+        for flow, places in _by_flow(sent)
+    ]
+
+
+def outages_after(
+    sent: Records, received: Records, t_fault_ns: int, until_ns: int, *, in_flight_ns: int = 0
+) -> list[FlowOutage]:
+    """The outage of each flow, by id, over the packets sent from the fault until `until_ns` (exclusive).
+
+    A fault also takes what is on its way: `in_flight_ns`, at least the path's delay, puts packets sent that
+    much earlier into the window. What is sent just before `until_ns` must have had time to arrive.
+    Raises ValueError where a flow sent fewer than two packets in all, which tell no send interval.
+    """
+    rx_ns = arrivals(sent, received)
+    result = []
+    for flow, places in _by_flow(sent):
+        tx_ns = sent["tx_ns"][places]
+        if len(tx_ns) < 2:
+            raise ValueError(f"flow {flow} sent one packet: expected at least two, to know its send interval")
+        interval_ns = float(tx_ns[-1] - tx_ns[0]) / (len(tx_ns) - 1)
+        window = (tx_ns >= t_fault_ns - in_flight_ns) & (tx_ns < until_ns)
+        result.append(_flow_outage(flow, tx_ns[window], rx_ns[places][window], interval_ns, t_fault_ns))
+    return result
+
+
+def summarize(outages: Iterable[FlowOutage]) -> OutageSummary:
+    """The outages of a set of flows as one; all zero for an empty set."""
+    chosen = list(outages)
+    outage_ms = [outage.outage_ms for outage in chosen]
+    restored_ms = [outage.restored_ms for outage in chosen if outage.restored_ms is not None]
+    return OutageSummary(
+        flows=len(chosen),
+        dark=sum(outage.dark for outage in chosen),
+        lost=sum(outage.lost for outage in chosen),
+        outage_ms_max=max(outage_ms, default=0.0),
+        outage_ms_median=float(np.median(outage_ms)) if chosen else 0.0,
+        loss_derived_ms_max=max((outage.loss_derived_ms for outage in chosen), default=0.0),
+        resolution_ms=max((outage.resolution_ms for outage in chosen), default=0.0),
+        first_restored_ms=min(restored_ms, default=None),
+        last_restored_ms=max(restored_ms, default=None),
+    )
+
+
+def summarize_by(outages: Iterable[FlowOutage], group: Mapping[int, str]) -> dict[str, OutageSummary]:
+    """One summary for each group, such as a direction; `group` maps flow ids, flows it lacks are left out."""
+    members: dict[str, list[FlowOutage]] = {name: [] for name in group.values()}
+    for outage in outages:
+        if outage.flow in group:
+            members[group[outage.flow]].append(outage)
+    return {name: summarize(chosen) for name, chosen in members.items()}
+
+
+def baseline(sent: Records, received: Records, t_fault_ns: int, *, in_flight_ns: int = 0) -> Baseline:
+    """Loss and one-way latency of the packets sent before what `outages_after` takes for the fault's."""
+    before = sent["tx_ns"] < t_fault_ns - in_flight_ns
+    rx_ns = arrivals(sent, received)[before]
+    delivered = rx_ns != NOT_DELIVERED
+    latency_us = (rx_ns - sent["tx_ns"][before])[delivered] / NS_PER_US
+    known = len(latency_us) > 0
+    return Baseline(
+        sent=len(rx_ns),
+        lost=int(np.count_nonzero(~delivered)),
+        latency_us_median=float(np.median(latency_us)) if known else None,
+        latency_us_p99=float(np.percentile(latency_us, 99, method="inverted_cdf")) if known else None,
+        latency_us_max=float(latency_us.max()) if known else None,
+    )
+
+
+def _identity(records: Records) -> npt.NDArray[np.uint64]:
+    identity: npt.NDArray[np.uint64] = (
+        records["flow"].astype(np.uint64) << np.uint64(32) | records["sequence"]
+    )
+    return identity
+
+
+def _by_flow(records: Records) -> Iterator[tuple[int, npt.NDArray[np.intp]]]:
+    """Each flow's id with the places of its records, in their order."""
+    places = np.argsort(records["flow"], kind="stable")
+    ids, starts = np.unique(records["flow"][places], return_index=True)
+    yield from zip(ids.tolist(), np.split(places, starts[1:]) if len(ids) else [], strict=True)
+
+
+def _flow_totals(flow: int, delivered: npt.NDArray[np.bool_], received: Records) -> FlowTotals:
+    _, first_copy = np.unique(received["sequence"], return_index=True)
+    first_copies = received[np.sort(first_copy)]
+    highest_so_far = np.maximum.accumulate(first_copies["sequence"])
+    gaps_ns = np.diff(received["rx_ns"])
+    return FlowTotals(
+        flow=flow,
+        sent=len(delivered),
+        lost=int(np.count_nonzero(~delivered)),
+        duplicates=len(received) - len(first_copies),
+        reordered=int(np.count_nonzero(first_copies["sequence"] < highest_so_far)),
+        longest_gap_ms=float(gaps_ns.max()) / NS_PER_MS if len(gaps_ns) else 0.0,
+    )
+
+
+def _flow_outage(flow: int, tx_ns: Times, rx_ns: Times, interval_ns: float, t_fault_ns: int) -> FlowOutage:
+    """The outage within one flow's window; `tx_ns` rises, `rx_ns` belongs to it packet by packet."""
+    lost = np.flatnonzero(rx_ns == NOT_DELIVERED)
+    outage_ns, dark, restored_ms = 0, False, None
+    if len(lost):
+        first_lost = lost[0]
+        delivered_again = first_lost + np.flatnonzero(rx_ns[first_lost:] != NOT_DELIVERED)
+        dark = len(delivered_again) == 0
+        last = len(tx_ns) - 1 if dark else delivered_again[0]
+        outage_ns = int(tx_ns[last] - tx_ns[first_lost])
+        restored_ms = None if dark else float(rx_ns[last] - t_fault_ns) / NS_PER_MS
+    return FlowOutage(
+        flow=flow,
+        sent=len(tx_ns),
+        lost=len(lost),
+        loss_runs=int(np.count_nonzero(np.diff(lost) > 1)) + 1 if len(lost) else 0,
+        outage_ms=outage_ns / NS_PER_MS,
+        loss_derived_ms=len(lost) * interval_ns / NS_PER_MS,
+        resolution_ms=interval_ns / NS_PER_MS,
+        dark=dark,
+        restored_ms=restored_ms,
+    )

@@ -1,0 +1,218 @@
+"""Probe sessions over loopback and between two namespaces: everything sent is recorded and accounted for."""
+
+import os
+import socket
+import struct
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import numpy as np
+import pytest
+
+from control.faults.outage import outages_after
+from dataplane.probes.flows import Flow
+from dataplane.probes.records import Records
+from dataplane.probes.session import PADDING, ProbeSession
+
+LOOPBACK = Flow(0, "a-b", 4, None, "127.0.0.1", None, "127.0.0.1", 22000, 23000)
+LEFT, RIGHT = f"probes-left-{os.getpid()}", f"probes-right-{os.getpid()}"
+
+
+def ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True)
+
+
+@pytest.fixture
+def veth() -> Iterator[tuple[str, str]]:
+    """Two namespaces joined by a veth pair, 10.99.0.1 and fd99::1 on the left, .2 and ::2 on the right."""
+    with ExitStack() as made:
+        for name in (LEFT, RIGHT):
+            ip("netns", "add", name)
+            made.callback(ip, "netns", "delete", name)
+        left, right = ["probe0", "index", "10"], ["probe0", "index", "11"]
+        ip("link", "add", *left, "netns", LEFT, "type", "veth", "peer", "name", *right, "netns", RIGHT)
+        for name, number in ((LEFT, 1), (RIGHT, 2)):
+            ip("-n", name, "address", "add", f"10.99.0.{number}/24", "dev", "probe0")
+            ip("-n", name, "address", "add", f"fd99::{number}/64", "dev", "probe0", "nodad")
+            ip("-n", name, "link", "set", "probe0", "up")
+            ip("-n", name, "link", "set", "lo", "up")
+        yield LEFT, RIGHT
+
+
+def open_descriptors() -> list[str]:
+    return sorted(os.listdir("/proc/self/fd"))
+
+
+def identities(records: Records) -> list[tuple[int, int]]:
+    return sorted(zip(records["flow"].tolist(), records["sequence"].tolist(), strict=True))
+
+
+def test_every_packet_arrives_once_and_in_turn() -> None:
+    flows = LOOPBACK.fan(8)
+    with ProbeSession(flows, 4000, 64, 0.1) as session:
+        assert session.wait(10)
+        records = session.stop()
+    assert len(records.sent) == 400
+    assert records.sent["flow"].tolist() == [flow.id for flow in flows] * 50
+    assert records.sent["sequence"].tolist() == [turn for turn in range(50) for _ in flows]
+    assert identities(records.received) == identities(records.sent)
+    assert set(records.received["tx_ns"].tolist()) <= set(records.sent["tx_ns"].tolist())
+    assert np.all(records.received["rx_ns"] > records.received["tx_ns"])
+    assert (records.send_errors, records.malformed, records.overruns) == ({}, 0, 0)
+    assert (records.receive_buffer_drops, records.receive_errors) == (0, 0)
+
+
+def test_the_schedule_neither_drifts_nor_runs_ahead() -> None:
+    with ProbeSession(LOOPBACK.fan(2), 3000, 24, 0.1) as session:
+        assert session.wait(10)
+        records = session.stop()
+    deadlines_ns = np.arange(300, dtype=np.int64) * 1_000_000_000 // 3000
+    behind_ns = records.sent["tx_ns"] - deadlines_ns
+    # Every send is 0 to max_lateness after its deadline, so the sends stray no further from one another.
+    assert behind_ns.max() - behind_ns.min() <= records.max_lateness_ns
+
+
+@pytest.mark.lab
+def test_flows_both_ways_between_namespaces_arrive_whole(veth: tuple[str, str]) -> None:
+    left, right = veth
+    flows = [
+        *Flow(0, "l-r", 4, left, "10.99.0.1", right, "10.99.0.2", 22000, 23000).fan(16),
+        *Flow(100, "r-l", 4, right, "10.99.0.2", left, "10.99.0.1", 22000, 23000).fan(16),
+        *Flow(200, "l-r", 6, left, "fd99::1", right, "fd99::2", 22000, 23000).fan(16),
+        *Flow(300, "r-l", 6, right, "fd99::2", left, "fd99::1", 22000, 23000).fan(16),
+    ]
+    with ProbeSession(flows, 6400, 200, 0.5) as session:
+        assert session.wait(20)
+        records = session.stop()
+    assert len(records.sent) == 3200
+    assert identities(records.received) == identities(records.sent)
+    assert records.send_errors == {}
+
+
+@pytest.mark.lab
+def test_a_route_that_goes_away_is_counted_and_the_sender_goes_on(veth: tuple[str, str]) -> None:
+    left, right = veth
+    flow = Flow(0, "l-r", 4, left, "10.99.0.1", right, "10.99.0.2", 22000, 23000)
+    with ProbeSession([flow], 2000, 24, 60) as session:
+        while len(session.records().received) < 10:
+            os.sched_yield()
+        ip("-n", left, "route", "delete", "10.99.0.0/24", "dev", "probe0")
+        while sum(session.records().send_errors.values()) < 10:
+            os.sched_yield()
+        ip("-n", left, "route", "add", "10.99.0.0/24", "dev", "probe0")
+        arrived = len(session.records().received)
+        while len(session.records().received) < arrived + 10:
+            os.sched_yield()
+        records = session.stop()
+    assert set(records.send_errors) == {"ENETUNREACH"}
+    assert len(records.sent) == len(records.received) + records.send_errors["ENETUNREACH"]
+    assert records.sent["sequence"].tolist() == list(range(len(records.sent)))
+    first_ns, last_ns = records.sent["tx_ns"][[0, -1]].tolist()
+    (outage,) = outages_after(records.sent, records.received, first_ns, last_ns + 1)
+    assert (outage.lost, outage.loss_runs, outage.dark) == (records.send_errors["ENETUNREACH"], 1, False)
+
+
+def test_a_refused_port_is_counted_and_the_sender_goes_on() -> None:
+    with ProbeSession([LOOPBACK], 2000, 24, 0.1) as session:
+        session._receiving_sockets[0].close()
+        session._receiving_sockets.clear()
+        assert session.wait(10)
+        records = session.stop()
+    assert len(records.sent) == 200
+    assert set(records.send_errors) == {"ECONNREFUSED"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda packet: packet[:-1], id="short"),
+        pytest.param(lambda packet: packet + b"x", id="long"),
+        pytest.param(lambda packet: b"", id="empty"),
+        pytest.param(lambda packet: bytes(8) + packet[8:], id="another session's magic"),
+    ],
+)
+def test_a_foreign_datagram_is_malformed(change: Callable[[bytes], bytes]) -> None:
+    with (
+        ProbeSession([LOOPBACK], 1, 64, 60) as session,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger,
+    ):
+        packet = session.magic.to_bytes(8, "big") + bytes(16) + PADDING * 2 + PADDING[:10]
+        stranger.sendto(change(packet), ("127.0.0.1", 23000))
+        records = session.stop()
+    assert records.malformed == 1
+    assert identities(records.received) == identities(records.sent)
+
+
+def test_a_packet_on_the_wire_is_header_then_padding() -> None:
+    session = ProbeSession([Flow(0x01020304, "a-b", 4, None, "127.0.0.1", None, "127.0.0.1", 1, 1)], 1, 50, 1)
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with near, far:
+        session._sockets[0] = near.fileno()
+        session._send()
+        packet = far.recv(2048)
+    header = struct.pack(">QIIq", session.magic, 0x01020304, 0, session.records().sent["tx_ns"][0])
+    assert packet == header + (PADDING * 4)[24:50]
+
+
+def test_what_no_longer_fits_is_an_overrun() -> None:
+    with (
+        ProbeSession([LOOPBACK], 1, 24, 2) as session,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as repeater,
+    ):
+        packet = session.magic.to_bytes(8, "big") + bytes(16)
+        for _ in range(10):
+            repeater.sendto(packet, ("127.0.0.1", 23000))
+        records = session.stop()
+    assert len(records.received) == 4
+    assert len(records.received) + records.overruns == 10 + len(records.sent)
+
+
+def test_stop_ends_a_session_early_and_keeps_its_records() -> None:
+    with ProbeSession([LOOPBACK], 1000, 24, 3600) as session:
+        while len(session.records().received) < 20:
+            os.sched_yield()
+        records = session.stop()
+        again = session.stop()
+    assert 20 <= len(records.sent) < 3_600_000
+    assert identities(records.received) == identities(records.sent)
+    assert len(again.sent) == len(records.sent)
+
+
+def test_no_descriptor_is_left_after_stop_or_an_error_inside() -> None:
+    before = open_descriptors()
+    with ProbeSession(LOOPBACK.fan(4), 1000, 24, 3600) as session:
+        session.stop()
+        assert open_descriptors() == before
+    with pytest.raises(ZeroDivisionError), ProbeSession([LOOPBACK], 1000, 24, 3600):
+        raise ZeroDivisionError
+    assert open_descriptors() == before
+
+
+def test_no_descriptor_is_left_after_a_start_that_failed() -> None:
+    before = open_descriptors()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as occupier:
+        occupier.bind(("127.0.0.1", 22002))
+        session = ProbeSession(LOOPBACK.fan(4), 1000, 24, 1)
+        with pytest.raises(OSError, match=r"flow 2, .*: Address already in use"):
+            session.start()
+        assert len(session.stop().sent) == 0
+    assert open_descriptors() == before
+
+
+@pytest.mark.parametrize(
+    ("flows", "packets_per_s", "size_octets", "duration_s", "message"),
+    [
+        ([], 1000, 64, 1, "0 probe flows: expected at least one"),
+        ([LOOPBACK, LOOPBACK], 1000, 64, 1, "2 probe flows: .* each with an id of its own"),
+        ([LOOPBACK], 0, 64, 1, "0 packets/s for 1 s: expected at least one packet"),
+        ([LOOPBACK], 1000, 64, 0, "1000 packets/s for 0 s: expected at least one packet"),
+        ([LOOPBACK], 1000, 23, 1, "probe size 23: expected 24 to 65487 octets"),
+        ([LOOPBACK], 1000, 65488, 1, "probe size 65488: expected 24 to 65487 octets"),
+    ],
+)
+def test_a_session_that_cannot_be_is_refused(
+    flows: list[Flow], packets_per_s: int, size_octets: int, duration_s: float, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        ProbeSession(flows, packets_per_s, size_octets, duration_s)
