@@ -1,0 +1,50 @@
+"""The routes of one namespace kept as wanted, whatever the kernel did meanwhile."""
+
+from collections.abc import Iterable, Mapping
+
+from control.routes.fib import Fib
+from control.routes.model import Kernel, NextHops, Operation, Prefix, Refused
+
+
+class RouteTable:
+    """A `Fib` and the `Kernel` it stands for; starts by adopting what it finds there.
+
+    Links change before anybody hears of it, so an operation can come too late. Then the view is taken from a
+    dump anew and the rest carried out; what is refused even so is returned, and tried again at the next call.
+    """
+
+    def __init__(self, kernel: Kernel, down: Iterable[int] = ()) -> None:
+        self._kernel = kernel
+        self.fib = Fib.from_kernel(kernel.dump(), down)
+        self._in_doubt = False
+
+    def update(self, changed: Mapping[Prefix, NextHops]) -> list[Refused]:
+        """Give each prefix in `changed` its next hops, none to withdraw it."""
+        return self._carry_out(self.fib.update(changed))
+
+    def reconcile(self, wanted: Mapping[Prefix, NextHops]) -> list[Refused]:
+        """Make `wanted` all learned routes there are."""
+        return self._carry_out(self.fib.reconcile(wanted))
+
+    def originate(self, prefixes: Iterable[Prefix]) -> list[Refused]:
+        """Make `prefixes` all unreachable routes there are."""
+        return self._carry_out(self.fib.originate(prefixes))
+
+    def link_changed(self, ifindex: int, usable: bool) -> list[Refused]:
+        """Move traffic off a link that is not usable any more, or back on one that is again."""
+        if not usable:
+            return self._carry_out(self.fib.link_down(ifindex))
+        self.fib.link_up(ifindex)
+        return self.update({})
+
+    def check(self) -> list[Refused]:
+        """Compare with a dump and put right what differs: after events were lost, or now and then."""
+        self._in_doubt = True
+        return self._carry_out([])
+
+    def _carry_out(self, operations: list[Operation]) -> list[Refused]:
+        refused = self._kernel.execute(operations)
+        if refused or self._in_doubt:
+            refused = self._kernel.execute(self.fib.resync(self._kernel.dump()))
+            self._in_doubt = bool(refused)
+        return refused
