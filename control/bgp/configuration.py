@@ -1,0 +1,135 @@
+"""ExaBGP's configuration file and environment for one speaker.
+
+Scope: eBGP with one family per session. Both ends listen and connect; no graceful restart, which would keep
+routes to a peer that is gone (RFC 4724 section 4.2). Passwords are TCP MD5 keys (RFC 2385), written in
+base64 so that any octets of theirs stay one word of the file.
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv6Address
+from pathlib import Path
+
+from control.bgp.model import AddressFamily, canonical_address, family_of
+
+MAXIMUM_PASSWORD_OCTETS = 80
+"""TCP_MD5SIG_MAXKEYLEN of the Linux kernel."""
+
+
+@dataclass(frozen=True, slots=True)
+class NeighborConfig:
+    """One session. Raises ValueError for what BGP or ExaBGP cannot carry."""
+
+    local_address: str
+    peer_address: str
+    peer_asn: int
+    family: AddressFamily
+    password: str | None = field(default=None, repr=False)
+    hold_time_s: int = 3
+
+    def __post_init__(self) -> None:
+        for address in (self.local_address, self.peer_address):
+            if canonical_address(address) != address:
+                raise ValueError(
+                    f"expected {canonical_address(address)}, found {address} written differently"
+                )
+            if family_of(address) is not self.family:
+                raise ValueError(f"expected an address for {self.family.value}, found {address}")
+            if ":" in address and IPv6Address(address).is_link_local:
+                raise ValueError(f"expected an address ExaBGP can listen on, found link-local {address}")
+        if self.local_address == self.peer_address:
+            raise ValueError(f"expected two ends of a session, found {self.local_address} at both")
+        _check_asn(self.peer_asn)
+        if not 3 <= self.hold_time_s <= 65535:
+            raise ValueError(f"expected a hold time of 3 to 65535 s, found {self.hold_time_s}")
+        octets = 1 if self.password is None else len(self.password.encode())
+        if not 1 <= octets <= MAXIMUM_PASSWORD_OCTETS:
+            raise ValueError(f"expected a password of 1 to {MAXIMUM_PASSWORD_OCTETS} octets, found {octets}")
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerConfig:
+    """One router's speaker and all its sessions. Raises ValueError."""
+
+    node: str
+    asn: int
+    router_id: str
+    neighbors: tuple[NeighborConfig, ...]
+
+    def __post_init__(self) -> None:
+        _check_asn(self.asn)
+        if ":" in self.router_id or canonical_address(self.router_id) in ("0.0.0.0", "255.255.255.255"):
+            raise ValueError(f"expected a router id like 10.255.0.1, found {self.router_id}")
+        peers = [neighbor.peer_address for neighbor in self.neighbors]
+        for neighbor in self.neighbors:
+            if neighbor.peer_asn == self.asn:
+                raise ValueError(f"expected neighbors in other ASes, found AS {self.asn} at both ends")
+            if peers.count(neighbor.peer_address) > 1:
+                raise ValueError(f"expected each peer address once, found {neighbor.peer_address} twice")
+
+
+def configuration_text(config: SpeakerConfig, helper: Sequence[str]) -> str:
+    """The configuration file. `helper` is the command ExaBGP runs as its API process. Raises ValueError."""
+    command = " ".join(map(_quoted, helper))
+    sections = [f"process helper {{\n    run {command};\n    encoder json;\n}}\n"]
+    sections += [_neighbor_section(config, neighbor) for neighbor in config.neighbors]
+    return "\n".join(sections)
+
+
+def environment(python_path: Path) -> dict[str, str]:
+    """The variables ExaBGP and its helper need. Log lines go to stderr; the helper is found on `python_path`.
+
+    `user` root: a helper run as nobody could not enter the folders the program lives in. `ack` off: answers
+    carry no number and come out of order. A helper that ends is not restarted alone: its memory would be
+    gone.
+    """
+    return {
+        "PYTHONPATH": str(python_path),
+        "exabgp_api_ack": "false",
+        "exabgp_api_cli": "false",
+        "exabgp_api_respawn": "false",
+        "exabgp_daemon_user": "root",
+        "exabgp_log_destination": "stderr",
+        "exabgp_log_level": "WARNING",
+        "exabgp_log_short": "false",
+        "exabgp_tcp_bind": "",
+        "exabgp_tcp_port": "179",
+    }
+
+
+def _neighbor_section(config: SpeakerConfig, neighbor: NeighborConfig) -> str:
+    # The controller keeps what comes in. What goes out ExaBGP replays itself, End-of-RIB after it.
+    lines = [
+        f"local-address {neighbor.local_address};",
+        f"local-as {config.asn};",
+        f"peer-as {neighbor.peer_asn};",
+        f"router-id {config.router_id};",
+        f"hold-time {neighbor.hold_time_s};",
+        "passive false;",
+        "listen 179;",
+        "adj-rib-in false;",
+        "adj-rib-out true;",
+        "capability { graceful-restart disable; route-refresh disable; }",
+        f"family {{ {neighbor.family.value}; }}",
+        # Names of api sections are global to the file.
+        f"api api-{config.neighbors.index(neighbor)} "
+        "{ processes [ helper ]; neighbor-changes; receive { parsed; update; } }",
+    ]
+    if neighbor.password is not None:
+        key = base64.b64encode(neighbor.password.encode()).decode()
+        lines += [f'md5-password "{key}";', "md5-base64 true;"]
+    body = "".join(f"    {line}\n" for line in lines)
+    return f"neighbor {neighbor.peer_address} {{\n{body}}}\n"
+
+
+def _quoted(word: str) -> str:
+    """One word of ExaBGP's configuration; it has no way to write a quote or a backslash inside quotes."""
+    if not word or not word.isascii() or not word.isprintable() or set(word) & set("\"'\\"):
+        raise ValueError(f"expected printable ASCII without quotes and backslashes, found {word!r}")
+    return f'"{word}"'
+
+
+def _check_asn(asn: int) -> None:
+    if not 1 <= asn <= 0xFFFFFFFE:
+        raise ValueError(f"expected an AS number of 1 to 4294967294, found {asn}")

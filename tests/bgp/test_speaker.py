@@ -1,0 +1,422 @@
+"""Two routers, two links, real ExaBGP: everything `Speaker` promises, seen from both controllers."""
+
+import asyncio
+import functools
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from control.bgp import commands
+from control.bgp.backoff import Backoff
+from control.bgp.configuration import NeighborConfig, SpeakerConfig
+from control.bgp.event_lines import decode
+from control.bgp.export import Export
+from control.bgp.model import (
+    AddressFamily,
+    Announce,
+    Event,
+    SessionDown,
+    SessionUp,
+    SnapshotEnd,
+)
+from control.bgp.rib import Rib
+from control.bgp.speaker import Speaker
+
+pytestmark = pytest.mark.lab
+
+EVENT_TIMEOUT_S = 30
+MARK = "bgp-lab"
+NAMESPACES = (f"{MARK}-a", f"{MARK}-b")
+LINKS = 2
+CLIENT = """
+import socket, sys
+client = socket.socket(socket.AF_UNIX)
+client.connect(sys.argv[1])
+print(client.recv(1), flush=True)
+while client.recv(65536):
+    pass
+"""
+PREFIXES = (["10.1.0.0/16", "fd01::/48"], ["10.2.0.0/16", "fd02::/48"])
+
+
+def run(command: str) -> None:
+    subprocess.run(command.split(), check=True, capture_output=True)
+
+
+def address(side: int, link: int, version: int) -> str:
+    return f"169.254.{link}.{1 + side}" if version == 4 else f"fd00:{link + 1}::{1 + side}"
+
+
+@pytest.fixture
+def namespaces() -> Iterator[tuple[str, str]]:
+    """Two namespaces and LINKS veth pairs; different ifindex at the ends makes carrier loss seen at once."""
+    try:
+        for name in NAMESPACES:
+            run(f"ip netns add {name}")
+        for link in range(LINKS):
+            first, second = (
+                f"eth{link} index {10 + 2 * link + side} netns {NAMESPACES[side]}" for side in (0, 1)
+            )
+            run(f"ip link add {first} type veth peer name {second}")
+            for side, name in enumerate(NAMESPACES):
+                run(f"ip -n {name} address add {address(side, link, 4)}/30 dev eth{link}")
+                run(f"ip -n {name} address add {address(side, link, 6)}/64 dev eth{link} nodad")
+                run(f"ip -n {name} link set eth{link} up")
+        yield NAMESPACES
+    finally:
+        for name in NAMESPACES:
+            subprocess.run(["ip", "netns", "delete", name], capture_output=True)
+
+
+def config(side: int, password: str = 'a "lab"; password {') -> SpeakerConfig:
+    neighbors = tuple(
+        NeighborConfig(
+            address(side, link, version),
+            address(1 - side, link, version),
+            64513 - side,
+            AddressFamily.IPV4_UNICAST if version == 4 else AddressFamily.IPV6_UNICAST,
+            password,
+        )
+        for link in range(LINKS)
+        for version in (4, 6)
+    )
+    return SpeakerConfig(f"r{side}", 64512 + side, f"10.255.0.{1 + side}", neighbors)
+
+
+class Router:
+    """A controller's BGP half: what it does with a speaker's events, and what a test may wait for."""
+
+    def __init__(self, side: int, directory: Path, speaker_config: SpeakerConfig) -> None:
+        self.config = speaker_config
+        self.rib = Rib(speaker_config.asn)
+        self.export = Export(speaker_config, PREFIXES[side])
+        self.up: set[str] = set()
+        self.downs: list[SessionDown] = []
+        self.exits: list[int | None] = []
+        self.snapshots = 0
+        self.announcements = 0
+        self._changed = asyncio.Event()
+        self.speaker = Speaker(
+            speaker_config,
+            namespace=NAMESPACES[side],
+            directory=directory,
+            environment={"QUADLINK_LAB": MARK},
+            on_events=self._take,
+            on_exit=self._exited,
+            backoff=Backoff(first_s=0.1),
+        )
+
+    def _take(self, events: Sequence[Event]) -> None:
+        changed: set[str] = set()
+        for event in events:
+            changed |= self.rib.receive(event)
+            self.export.receive(event)
+            match event:
+                case SessionUp(neighbor):
+                    self.up.add(neighbor)
+                case SessionDown(neighbor, _):
+                    self.up.discard(neighbor)
+                    self.downs.append(event)
+                case Announce():
+                    self.announcements += 1
+                case SnapshotEnd():
+                    self.snapshots += 1
+        self.speaker.send(self.export.update(self.rib, changed))
+        self._changed.set()
+
+    def _exited(self, status: int | None) -> None:
+        self.exits.append(status)
+        self._changed.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(EVENT_TIMEOUT_S):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def established(self) -> None:
+        peers = {neighbor.peer_address for neighbor in self.config.neighbors}
+        await self.until(lambda: self.up == peers)
+
+    async def learned(self, prefixes: list[str], paths: int = LINKS) -> None:
+        await self.until(lambda: all(len(self.rib.best(prefix)) == paths for prefix in prefixes))
+
+
+def play(
+    directory: Path,
+    scene: Callable[[Router, Router], Coroutine[Any, Any, None]],
+    configs: tuple[SpeakerConfig, SpeakerConfig] | None = None,
+) -> None:
+    """Run a scene between two routers; whatever happens, no process of theirs is left."""
+
+    async def perform() -> None:
+        pair = configs or (config(0), config(1))
+        routers = [Router(side, directory, speaker_config) for side, speaker_config in enumerate(pair)]
+        try:
+            for router in routers:
+                router.speaker.start()
+            await scene(routers[0], routers[1])
+        finally:
+            await asyncio.gather(*(router.speaker.stop() for router in routers))
+
+    try:
+        asyncio.run(perform())
+        assert processes_of(directory) == []
+        assert {path.suffix for path in directory.iterdir()} == {".log"}
+    finally:
+        for pid in processes_of(directory):
+            os.kill(pid, signal.SIGKILL)
+
+
+def processes_of(directory: Path) -> list[int]:
+    """ExaBGP children and helpers, known by the files on their command lines."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if str(directory).encode() in words and b"exabgp" in words:
+                found.append(int(entry.name))
+    return found
+
+
+def helper_of(router: Router) -> int:
+    socket_path = str(router.speaker.socket_path).encode()
+    for pid in processes_of(router.speaker.socket_path.parent):
+        if (
+            b"control.bgp.helper" in (words := Path(f"/proc/{pid}/cmdline").read_bytes())
+            and socket_path in words
+        ):
+            return pid
+    raise AssertionError("no helper")
+
+
+def test_sessions_with_md5_carry_both_families_over_both_links(
+    namespaces: tuple[str, str], tmp_path: Path
+) -> None:
+    async def scene(a: Router, b: Router) -> None:
+        for router, other, heard in ((a, b, PREFIXES[1]), (b, a, PREFIXES[0])):
+            await router.established()
+            await router.learned(heard)
+            for prefix, version in zip(heard, (4, 6), strict=True):
+                side = 0 if other is a else 1
+                hops = [path.next_hop for path in router.rib.best(prefix)]
+                assert hops == [address(side, link, version) for link in range(LINKS)]
+                assert router.rib.best(prefix)[0].attributes.as_path == (other.config.asn,)
+        for path in (a.speaker.configuration_path, a.speaker.socket_path):
+            assert path.stat().st_mode & 0o077 == 0
+        assert a.speaker.pid is not None
+        marks = Path(f"/proc/{a.speaker.pid}/environ").read_bytes().split(b"\0")
+        assert f"QUADLINK_LAB={MARK}".encode() in marks
+
+    play(tmp_path, scene)
+
+
+def test_a_wrong_password_keeps_its_session_down(namespaces: tuple[str, str], tmp_path: Path) -> None:
+    right = config(1)
+    wrong = replace(right, neighbors=(replace(right.neighbors[0], password="another"), *right.neighbors[1:]))
+    refused = wrong.neighbors[0]
+
+    async def scene(a: Router, b: Router) -> None:
+        rest = {neighbor.peer_address for neighbor in b.config.neighbors} - {refused.peer_address}
+        await b.until(lambda: b.up >= rest)
+        await b.learned(PREFIXES[0][1:])
+        await b.learned(PREFIXES[0][:1], paths=LINKS - 1)
+        rejected = 0
+        while not rejected:
+            counters = await asyncio.to_thread(
+                subprocess.run,
+                ["ip", "netns", "exec", NAMESPACES[0], "cat", "/proc/net/netstat"],
+                capture_output=True,
+                text=True,
+            )
+            names, values = (
+                line.split() for line in counters.stdout.splitlines() if line.startswith("TcpExt")
+            )
+            rejected = int(values[names.index("TCPMD5Failure")])
+        assert refused.peer_address not in b.up
+        assert refused.local_address not in a.up
+
+    play(tmp_path, scene, (config(0), wrong))
+
+
+def test_a_killed_speaker_loses_its_routes_and_comes_back(
+    namespaces: tuple[str, str], tmp_path: Path
+) -> None:
+    async def scene(a: Router, b: Router) -> None:
+        await a.learned(PREFIXES[1])
+        await b.learned(PREFIXES[0])
+        assert a.speaker.pid is not None
+        first = a.speaker.pid
+        os.kill(first, signal.SIGKILL)
+        await b.until(lambda: not any(b.rib.best(prefix) for prefix in PREFIXES[0]))
+        await a.until(lambda: a.exits == [-signal.SIGKILL])
+        assert not any(a.rib.best(prefix) for prefix in PREFIXES[1])
+        await a.learned(PREFIXES[1])
+        await b.learned(PREFIXES[0])
+        assert a.speaker.restarts == 1
+        assert a.speaker.pid not in (None, first)
+
+    play(tmp_path, scene)
+
+
+def test_a_speaker_without_its_helper_is_started_again(
+    namespaces: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("control.bgp.speaker.HELPER_LIMIT_S", 2.0)
+
+    async def scene(a: Router, b: Router) -> None:
+        await a.learned(PREFIXES[1])
+        os.kill(helper_of(a), signal.SIGKILL)
+        await a.until(lambda: len(a.exits) == 1)
+        await a.learned(PREFIXES[1])
+        await b.learned(PREFIXES[0])
+
+    play(tmp_path, scene)
+
+
+def test_teardown_ends_one_session_at_both_ends_and_it_returns(
+    namespaces: tuple[str, str], tmp_path: Path
+) -> None:
+    async def scene(a: Router, b: Router) -> None:
+        await a.learned(PREFIXES[1])
+        await b.learned(PREFIXES[0])
+        peer = a.config.neighbors[0].peer_address
+        local = a.config.neighbors[0].local_address
+        a.downs.clear()
+        b.downs.clear()
+        a.speaker.send([commands.teardown(peer)])
+        await a.until(lambda: [down.neighbor for down in a.downs] == [peer])
+        await b.until(lambda: [down.neighbor for down in b.downs] == [local])
+        assert b.downs[0].reason == "notification received (6,6)"
+        await a.learned(PREFIXES[1])
+        await b.learned(PREFIXES[0])
+
+    play(tmp_path, scene)
+
+
+def test_a_cut_link_costs_its_own_paths_and_gives_them_back(
+    namespaces: tuple[str, str], tmp_path: Path
+) -> None:
+    async def scene(a: Router, b: Router) -> None:
+        await a.learned(PREFIXES[1])
+        await b.learned(PREFIXES[0])
+        run(f"ip -n {NAMESPACES[1]} link set eth0 down")
+        for router in (a, b):
+            router.speaker.send(commands.teardown(cut.peer_address) for cut in router.config.neighbors[:2])
+        await a.learned(PREFIXES[1], paths=LINKS - 1)
+        await b.learned(PREFIXES[0], paths=LINKS - 1)
+        assert a.rib.best(PREFIXES[1][0])[0].next_hop == address(1, 1, 4)
+        run(f"ip -n {NAMESPACES[1]} address add {address(1, 0, 6)}/64 dev eth0 nodad")
+        run(f"ip -n {NAMESPACES[1]} link set eth0 up")
+        for router in (a, b):
+            router.speaker.send(commands.reconnect(cut.peer_address) for cut in router.config.neighbors[:2])
+        await a.learned(PREFIXES[1])
+        await b.learned(PREFIXES[0])
+
+    play(tmp_path, scene)
+
+
+def test_reconnect_on_a_session_that_is_up_only_repeats_its_routes(
+    namespaces: tuple[str, str], tmp_path: Path
+) -> None:
+    async def scene(a: Router, b: Router) -> None:
+        await a.established()
+        await b.learned(PREFIXES[0])
+        b.announcements = 0
+        b.downs.clear()
+        a.speaker.send([commands.reconnect(a.config.neighbors[0].peer_address)])
+        await b.until(lambda: b.announcements == 1)
+        assert b.downs == []
+
+    play(tmp_path, scene)
+
+
+def test_a_speaker_stopped_as_soon_as_it_is_started_leaves_nothing(
+    namespaces: tuple[str, str], tmp_path: Path
+) -> None:
+    async def scene(a: Router, b: Router) -> None:
+        assert a.speaker.pid is not None
+
+    play(tmp_path, scene)
+
+
+def test_a_later_controller_adopts_the_child_and_learns_all_it_knows(
+    namespaces: tuple[str, str], tmp_path: Path
+) -> None:
+    async def scene(a: Router, b: Router) -> None:
+        await a.learned(PREFIXES[1])
+        await b.learned(PREFIXES[0])
+        assert a.speaker.pid is not None
+        pid = a.speaker.pid
+        successor = Router(0, tmp_path, a.config)
+        successor.export = Export(a.config, ["10.1.0.0/16", "10.9.0.0/16"])
+        b.downs.clear()
+        await a.speaker.detach()
+        successor.speaker.adopt(pid)
+        try:
+            await successor.established()
+            await successor.learned(PREFIXES[1])
+            await b.learned(["10.1.0.0/16", "10.9.0.0/16"])
+            await b.until(lambda: not b.rib.best("fd01::/48"))
+            assert b.downs == []
+        finally:
+            await successor.speaker.detach()
+
+    play(tmp_path, scene)
+
+
+def test_a_stopped_client_holds_nobody_up(namespaces: tuple[str, str], tmp_path: Path) -> None:
+    """A client is stopped and more events follow than its socket takes: ExaBGP and the controller go on."""
+    prefixes = [f"172.{16 + n // 256}.{n % 256}.0/24" for n in range(1000)]
+
+    def all_carry(router: Router, community: int) -> bool:
+        paths = (path for prefix in prefixes for path in router.rib.best(prefix))
+        return sum(path.attributes.communities == (community,) for path in paths) == len(prefixes)
+
+    async def scene(a: Router, b: Router) -> None:
+        await b.established()
+        b.downs.clear()
+        client = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", CLIENT, str(b.speaker.socket_path), stdout=subprocess.PIPE
+        )
+        assert client.stdout is not None
+        try:
+            await client.stdout.readline()
+            client.send_signal(signal.SIGSTOP)
+            for turn in range(12):
+                attributes = f"next-hop self origin igp as-path [ 64512 ] community [ 64512:{turn} ]"
+                a.speaker.send(commands.announce(a.config.neighbors[0].peer_address, attributes, prefixes))
+                await b.until(functools.partial(all_carry, b, 64512 << 16 | turn))
+            assert (b.speaker.restarts, b.snapshots, b.downs) == (0, 1, [])
+        finally:
+            client.kill()
+            await client.wait()
+
+    play(tmp_path, scene)
+
+
+def test_a_new_client_gets_the_snapshot_first(namespaces: tuple[str, str], tmp_path: Path) -> None:
+    async def scene(a: Router, b: Router) -> None:
+        await a.learned(PREFIXES[1])
+        reader, writer = await asyncio.open_unix_connection(a.speaker.socket_path)
+        observer = Rib(a.config.asn)
+        try:
+            async with asyncio.timeout(EVENT_TIMEOUT_S):
+                while not isinstance(event := decode(await reader.readline()), SnapshotEnd):
+                    observer.receive(event)
+            for prefix in PREFIXES[1]:
+                assert observer.best(prefix) == a.rib.best(prefix)
+        finally:
+            writer.close()
+
+    play(tmp_path, scene)
