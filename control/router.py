@@ -1,0 +1,128 @@
+"""One router's control plane: what its neighbors say becomes kernel routes and announcements to others.
+
+Decides and keeps state; what it decides goes at once to the route table and the speaker it was given.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from control.bgp import commands
+from control.bgp.configuration import SpeakerConfig
+from control.bgp.export import Export
+from control.bgp.model import Event, SessionDown, SessionUp
+from control.bgp.notifications import readable
+from control.bgp.rib import Rib
+from control.routes.model import NextHop, NextHops, Refused
+from control.routes.table import RouteTable
+
+
+@dataclass(slots=True)
+class Session:
+    """One BGP session as this router sees it; `since_ns` is when it last came up or went down."""
+
+    neighbor: str
+    peer_node: str
+    link: str
+    interface: str
+    ifindex: int
+    up: bool = False
+    since_ns: int = 0
+    reason: str = "not established yet"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionChange:
+    """A session came up or went down, as `Router` tells its owner."""
+
+    session: Session
+    up: bool
+    reason: str
+
+
+class Router:
+    """Sessions in, routes and announcements out. One for each node that speaks BGP."""
+
+    def __init__(
+        self,
+        config: SpeakerConfig,
+        sessions: Iterable[Session],
+        originate: Iterable[str],
+        routes: RouteTable,
+        send: Callable[[Sequence[str]], None],
+        on_change: Callable[[SessionChange], None],
+        on_refused: Callable[[Refused], None],
+    ) -> None:
+        self.config = config
+        self.sessions = {session.neighbor: session for session in sessions}
+        self.rib = Rib(config.asn)
+        self._routes = routes
+        self._send = send
+        self._on_change = on_change
+        self._on_refused = on_refused
+        self._originate = frozenset(originate)
+        self._export = Export(config, self._originate)
+        self._report(routes.originate(self._originate))
+
+    def receive(self, events: Iterable[Event], now_ns: int) -> bool:
+        """Takes what the speaker reported, in order; whether nexthop groups changed."""
+        changed: set[str] = set()
+        for event in events:
+            changed |= self.rib.receive(event)
+            self._export.receive(event)
+            match event:
+                case SessionUp(neighbor):
+                    self._session_changed(neighbor, True, "", now_ns)
+                case SessionDown(neighbor, reason):
+                    self._session_changed(neighbor, False, readable(reason), now_ns)
+        return self._apply(changed)
+
+    def interface_usable(self, ifindex: int) -> None:
+        """An interface may carry traffic again: paths over it count, and sessions are tried at once."""
+        self._report(self._routes.link_changed(ifindex, True))
+        over_it = [s.neighbor for s in self.sessions.values() if s.ifindex == ifindex and not s.up]
+        self._send([commands.reconnect(neighbor) for neighbor in over_it])
+
+    def interface_lost(self, ifindex: int) -> bool:
+        """Moves traffic off an interface; whether there was any. To be followed by `end_sessions`."""
+        groups = self._routes.fib.groups
+        self._report(self._routes.link_changed(ifindex, False))
+        return self._routes.fib.groups != groups
+
+    def end_sessions(self, ifindex: int, reason: str, now_ns: int) -> None:
+        """Ends the sessions over an interface that was lost, which BGP would notice late."""
+        changed: set[str] = set()
+        for session in self.sessions.values():
+            if session.ifindex == ifindex and session.up:
+                self._send([commands.teardown(session.neighbor)])
+                changed |= self.rib.receive(SessionDown(session.neighbor, reason))
+                self._session_changed(session.neighbor, False, reason, now_ns)
+        self._apply(changed)
+
+    def next_hops(self, prefix: str) -> NextHops:
+        """Where the prefix's traffic should go: the next hops of its best paths."""
+        return frozenset(
+            NextHop(path.next_hop, self.sessions[path.neighbor].ifindex) for path in self.rib.best(prefix)
+        )
+
+    def _apply(self, changed: set[str]) -> bool:
+        groups = self._routes.fib.groups
+        self._install(sorted(changed))
+        self._send(self._export.update(self.rib, changed))
+        return self._routes.fib.groups != groups
+
+    def _install(self, changed: Iterable[str]) -> None:
+        # What is originated here is reached here: a neighbor's path to it must not take its traffic away.
+        wanted = {prefix: self.next_hops(prefix) for prefix in changed if prefix not in self._originate}
+        if wanted:
+            self._report(self._routes.update(wanted))
+
+    def _report(self, refused: Iterable[Refused]) -> None:
+        for refusal in refused:
+            self._on_refused(refusal)
+
+    def _session_changed(self, neighbor: str, up: bool, reason: str, now_ns: int) -> None:
+        session = self.sessions[neighbor]
+        if session.up == up:
+            return  # a failed attempt, or the end of a session that was ended here
+        session.up, session.since_ns, session.reason = up, now_ns, reason
+        self._on_change(SessionChange(session, up, reason))
