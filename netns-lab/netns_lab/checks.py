@@ -1,0 +1,162 @@
+"""What the parts of a topology must agree on: interfaces, names, addresses, prefixes, BGP neighbours.
+
+Each check gives (path, message) pairs; the path leads to the value that is wrong. They see only nodes and
+links that are right by themselves, so `links` is by position in the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Interface, IPv6Interface
+
+from netns_lab.models import Endpoint, Link, Node
+
+Path = tuple[str | int, ...]
+Finding = tuple[Path, str]
+Links = Mapping[int, Link]
+Nodes = Mapping[str, Node]
+AnyInterface = IPv4Interface | IPv6Interface
+
+
+def check_topology(nodes: Nodes, links: Links) -> Iterator[Finding]:
+    """Every disagreement between parts of the topology."""
+    yield from _link_names(links)
+    yield from _interfaces(links)
+    yield from _plain_links(links)
+    yield from _address_owners(links)
+    yield from _unique_addresses(nodes, links)
+    yield from _common_subnets(links)
+    yield from _overlapping_subnets(links)
+    yield from _announcements(nodes)
+    yield from _neighbors(nodes, links)
+
+
+def _link_names(links: Links) -> Iterator[Finding]:
+    first: dict[str, int] = {}
+    for index, link in links.items():
+        if link.name and first.setdefault(link.name, index) != index:
+            yield (
+                ("links", index, "name"),
+                f"found {link.name!r}, which links[{first[link.name]}] has already",
+            )
+
+
+def _interfaces(links: Links) -> Iterator[Finding]:
+    first: dict[Endpoint, int] = {}
+    for index, link in links.items():
+        one, other = link.endpoints
+        if one.node == other.node:
+            yield ("links", index, "endpoints"), f"found {one.node!r} at both ends, expected two nodes"
+        for at, end in enumerate(link.endpoints):
+            if not end.interface:
+                continue
+            if end in first:
+                message = f"found '{end.node}:{end.interface}', which links[{first[end]}] uses already"
+                yield ("links", index, "endpoints", at), message
+            first.setdefault(end, index)
+
+
+def _plain_links(links: Links) -> Iterator[Finding]:
+    for index, link in links.items():
+        if link.type == "plain" and "macsec" in link.model_fields_set:
+            yield ("links", index, "macsec"), "found on a plain link, expected type macsec"
+
+
+def _address_owners(links: Links) -> Iterator[Finding]:
+    for index, link in links.items():
+        for node in link.addresses:
+            if node not in link.nodes:
+                one, other = link.nodes
+                message = f"found {node!r}, expected a node of this link: {one} or {other}"
+                yield ("links", index, "addresses", node), message
+
+
+def _given(links: Links) -> Iterator[tuple[Path, str, AnyInterface]]:
+    """(path, node, address) of every address given on a link."""
+    for index, link in links.items():
+        for node, addresses in link.addresses.items():
+            for at, interface in enumerate(addresses):
+                yield ("links", index, "addresses", node, at), node, interface
+
+
+def _unique_addresses(nodes: Nodes, links: Links) -> Iterator[Finding]:
+    owners: dict[object, str] = {}
+    loopbacks = (
+        (("nodes", name, "loopback", at), name, interface)
+        for name, node in nodes.items()
+        for at, interface in enumerate(node.loopback or [])
+    )
+    for path, node, interface in (*loopbacks, *_given(links)):
+        if interface.ip in owners:
+            yield path, f"found {str(interface)!r}, which {owners[interface.ip]} has already"
+        owners.setdefault(interface.ip, node)
+
+
+def _common_subnets(links: Links) -> Iterator[Finding]:
+    for index, link in links.items():
+        for node, peer in (link.nodes, link.nodes[::-1]):
+            if peer not in link.addresses:
+                continue
+            subnets = [interface.network for interface in link.addresses[peer]]
+            for at, interface in enumerate(link.addresses.get(node, [])):
+                if interface.network not in subnets:
+                    expected = " or ".join(dict.fromkeys(map(str, subnets))) or "no address"
+                    message = (
+                        f"found {str(interface)!r}, expected a subnet of {peer} on this link: {expected}"
+                    )
+                    yield ("links", index, "addresses", node, at), message
+
+
+def _overlapping_subnets(links: Links) -> Iterator[Finding]:
+    """A node reaches a subnet through one link; a subnet given at one end holds for the other end too.
+
+    In order of their starts, a subnet that overlaps any earlier one overlaps the one that reaches furthest.
+    """
+    by_node: dict[str, list[tuple[tuple[int, int, int], Path, AnyInterface]]] = {}
+    for path, _, interface in _given(links):
+        order = interface.version, int(interface.network[0]), -int(interface.network[-1])
+        for node in links[int(path[1])].nodes:
+            by_node.setdefault(node, []).append((order, path, interface))
+    for node, entries in by_node.items():
+        entries.sort(key=lambda entry: (entry[0], entry[1][1]))
+        furthest: tuple[Path, AnyInterface] | None = None
+        for _, path, interface in entries:
+            if furthest and furthest[1].version == interface.version:
+                (other_path, other), network = furthest, interface.network
+                if path[1] != other_path[1] and other.network.overlaps(network):
+                    message = (
+                        f"found {str(interface)!r}, which overlaps {other.network} of links[{other_path[1]}]"
+                    )
+                    yield path, f"{message} on the same node {node}"
+                if int(network[-1]) <= int(other.network[-1]):
+                    continue
+            furthest = path, interface
+
+
+def _announcements(nodes: Nodes) -> Iterator[Finding]:
+    """One origin per prefix: hosts get their subnets out of it, so a second origin would draw their traffic
+    to a router that cannot reach them. A longer prefix inside another's is ordinary and stays allowed."""
+    origins: dict[object, str] = {}
+    for name, node in nodes.items():
+        for at, prefix in enumerate(node.bgp.announce if node.bgp else []):
+            if origins.setdefault(prefix, name) != name:
+                message = (
+                    f"found {str(prefix)!r}, which {origins[prefix]} announces already, expected one origin"
+                )
+                yield ("nodes", name, "bgp", "announce", at), message
+
+
+def _neighbors(nodes: Nodes, links: Links) -> Iterator[Finding]:
+    for index, link in links.items():
+        one, other = (nodes[name].bgp if name in nodes else None for name in link.nodes)
+        if not (one and other and link.peer) or one is other:
+            continue
+        names = " and ".join(link.nodes)
+        if one.asn == other.asn:
+            message = (
+                f"{names} have the same ASN {one.asn}: iBGP is not supported yet, expected `peer: false`"
+            )
+            yield ("links", index), message
+        passwords = {bgp.password.get_secret_value() for bgp in (one, other) if bgp.password}
+        if len(passwords) > 1:
+            yield ("links", index), f"{names} have different BGP passwords, expected the same or only one"

@@ -1,0 +1,212 @@
+"""The field types of a topology file: each reads one YAML value or says in one sentence what it expected.
+
+A reader raises `ValueError("expected ...")`; whoever reports it adds place, path and what was found.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_interface, ip_network
+from typing import Annotated, Any, NoReturn
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic_core import PydanticCustomError
+
+from netns_lab.units import duration_us
+
+AnyInterface = IPv4Interface | IPv6Interface
+AnyNetwork = IPv4Network | IPv6Network
+
+LAB_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,19}", re.ASCII)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", re.ASCII)
+LINK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}", re.ASCII)
+INTERFACE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}", re.ASCII)
+
+# Words that the command line or the hosts file already give a meaning to.
+RESERVED_NODES = frozenset({"all", "controller", "engine", "guard", "lo", "localhost"})
+# The kernel's own interface and the two directories beside the interfaces in /proc/sys/net.
+RESERVED_INTERFACES = frozenset({"all", "default", "lo"})
+
+
+def not_supported_yet(value: object) -> NoReturn:
+    """Refuse any value of a field whose feature does not exist."""
+    raise PydanticCustomError("not_supported_yet", "not supported yet")
+
+
+# A field that the format has and this version does not; declared, so that it is a known name.
+NotYet = Annotated[Any, BeforeValidator(not_supported_yet)]
+
+
+def one_of(*supported: object, not_yet: tuple[object, ...] | None = ()) -> BeforeValidator:
+    """One of a few values; those in `not_yet` (None: all others) are known but not supported yet."""
+    names = ", ".join(str(value).lower() for value in supported)
+
+    def read(value: object) -> object:
+        if any(type(value) is type(known) and value == known for known in supported):
+            return value
+        if not_yet is None or any(type(value) is type(known) and value == known for known in not_yet):
+            raise ValueError(f"which is not supported yet, expected one of {names}")
+        raise ValueError(f"expected one of {names}")
+
+    return BeforeValidator(read)
+
+
+def whole(lowest: int, highest: int) -> BeforeValidator:
+    """A whole number within bounds; true is not 1."""
+
+    def read(value: object) -> int:
+        if type(value) is not int or not lowest <= value <= highest:
+            raise ValueError(f"expected a whole number from {lowest} to {highest}")
+        return value
+
+    return BeforeValidator(read)
+
+
+def matching(
+    pattern: re.Pattern[str], expected: str, reserved: frozenset[str] = frozenset()
+) -> BeforeValidator:
+    """Text that matches as a whole and is none of the reserved words."""
+
+    def read(value: object) -> str:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise ValueError(f"expected {expected}")
+        if value in reserved:
+            raise ValueError(f"which is reserved, expected a name other than {', '.join(sorted(reserved))}")
+        return value
+
+    return BeforeValidator(read)
+
+
+LabName = Annotated[str, matching(LAB_NAME, "1 to 20 of a-z, 0-9 and -, not starting with -")]
+NodeName = Annotated[
+    str,
+    matching(NAME, "1 to 32 letters, digits, - and _, starting with a letter or digit", RESERVED_NODES),
+]
+LinkName = Annotated[
+    str, matching(LINK_NAME, "1 to 80 letters, digits, - and _, starting with a letter or digit")
+]
+read_interface_name: Callable[[object], str] = matching(
+    INTERFACE_NAME,
+    "an interface name of 1 to 15 letters, digits, '-', '_' and '.', starting with a letter or digit",
+    RESERVED_INTERFACES,
+).func  # type: ignore[assignment]
+
+
+def _address(value: object) -> AnyInterface:
+    expected = "expected an IPv4 or IPv6 address with prefix length, such as 10.0.0.1/24"
+    if not isinstance(value, str) or "/" not in value or "%" in value:
+        raise ValueError(expected)
+    try:
+        interface = ip_interface(value)
+    except ValueError:
+        raise ValueError(expected) from None
+    address, network = interface.ip, interface.network
+    if (
+        address.is_multicast
+        or address.is_loopback
+        or address.is_reserved
+        or address in ip_network("0.0.0.0/8")
+        or address.is_unspecified
+    ):
+        raise ValueError("expected a unicast address")
+    if address.version == 6 and address.is_link_local:
+        raise ValueError(
+            "expected an address that is not link-local; every interface has one of those already"
+        )
+    if network.num_addresses > 2:
+        if address == network.network_address:
+            raise ValueError(f"expected an address inside {network}, not the subnet's own")
+        if address.version == 4 and address == network.broadcast_address:
+            raise ValueError(f"expected an address inside {network}, not its broadcast address")
+    return interface
+
+
+def _host_address(value: object) -> AnyInterface:
+    interface = _address(value)
+    if interface.network.num_addresses != 1:
+        raise ValueError("expected a loopback address with /32 or /128")
+    return interface
+
+
+def _prefix(value: object) -> AnyNetwork:
+    expected = "expected an IPv4 or IPv6 prefix such as 10.1.0.0/16"
+    if not isinstance(value, str) or "/" not in value or "%" in value:
+        raise ValueError(expected)
+    try:
+        network = ip_network(value, strict=False)
+    except ValueError:
+        raise ValueError(expected) from None
+    if network.network_address != ip_interface(value).ip:
+        raise ValueError(f"expected no host bits, as in {network}")
+    if network.is_multicast or network.is_loopback or (network.is_link_local and network.version == 6):
+        raise ValueError("expected a unicast prefix")
+    return network
+
+
+def _hold_time_s(value: object) -> int:
+    """RFC 4271 section 4.2: whole seconds, 0 or at least 3. 0 would mean a dead peer is never noticed."""
+    expected = "expected whole seconds of at least 3s, such as 3s"
+    if not isinstance(value, str):
+        raise ValueError(expected)
+    try:
+        seconds, rest_us = divmod(duration_us(value), 1_000_000)
+    except ValueError:
+        raise ValueError(expected) from None
+    if rest_us or not 3 <= seconds <= 65535:
+        raise ValueError(expected)
+    return seconds
+
+
+def _sak(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9a-fA-F]{64}", value, re.ASCII):
+        raise ValueError("expected a 256-bit SAK as 64 hex digits in quotes")
+    return value
+
+
+def _password(value: object) -> str:
+    """At most 80 octets (TCP_MD5SIG_MAXKEYLEN), and nothing a configuration file takes for syntax."""
+    if not isinstance(value, str) or not re.fullmatch(r"[\w!$%&*+./:<=>?@^|~-]{1,80}", value, re.ASCII):
+        raise ValueError("expected text of 1 to 80 letters, digits and any of !$%&*+-./:<=>?@^_|~")
+    return value
+
+
+def _setting(value: object) -> str:
+    if type(value) is int:
+        return str(value)
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError("expected text (in quotes) or a whole number")
+    return value
+
+
+def _unique(values: list[Any]) -> list[Any]:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"which names {value} twice, expected it once")
+    return values
+
+
+InterfaceAddress = Annotated[AnyInterface, BeforeValidator(_address)]
+LoopbackAddress = Annotated[AnyInterface, BeforeValidator(_host_address)]
+Prefix = Annotated[AnyNetwork, BeforeValidator(_prefix)]
+UniquePrefixes = Annotated[list[Prefix], AfterValidator(_unique)]
+HoldTime = Annotated[int, BeforeValidator(_hold_time_s)]
+Sak = Annotated[SecretStr, BeforeValidator(_sak)]
+Password = Annotated[SecretStr, BeforeValidator(_password)]
+Setting = Annotated[str, BeforeValidator(_setting)]
+Asn = Annotated[int, whole(1, 2**32 - 2)]  # 0 and the last one are reserved (RFC 7607, RFC 7300)
+# The least that IPv6 asks of a link (RFC 8200 section 5) up to the usual jumbo frame.
+Mtu = Annotated[int, whole(1280, 9216)]
+# Only net.* belongs to a network namespace; any other sysctl would change the whole machine.
+SysctlName = Annotated[
+    str,
+    matching(
+        re.compile(r"net(\.[A-Za-z0-9_-]+)+", re.ASCII), "a net.* sysctl, the only kind a node has of its own"
+    ),
+]
+EnvName = Annotated[
+    str,
+    matching(
+        re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII), "letters, digits and _, not starting with a digit"
+    ),
+]

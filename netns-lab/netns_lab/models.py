@@ -1,0 +1,166 @@
+"""The models of a topology file: which keys it has, what each may hold, what is not supported yet."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
+
+from netns_lab import fields
+from netns_lab.fields import NotYet, one_of, whole
+from netns_lab.source import nearest
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _given(cls, value: object) -> object:
+        if value is None:  # `password:` with nothing behind it is a slip, not a wish for the default
+            raise ValueError("expected a value")
+        return value
+
+
+class BgpSettings(Model):
+    """BGP-4 (RFC 4271) of a router, as far as `defaults` may hold it."""
+
+    password: fields.Password | None = None
+    hold_time_s: fields.HoldTime = Field(3, alias="hold_time")
+    daemon: Annotated[Literal["exabgp"], one_of("exabgp", not_yet=None)] = "exabgp"
+    bfd: Annotated[Literal[False], one_of(False, not_yet=None)] = False
+    neighbors: NotYet = None
+
+
+class Bgp(BgpSettings):
+    asn: fields.Asn
+    announce: fields.UniquePrefixes = []
+
+
+class NodeSettings(Model):
+    """What a node and `defaults.node` have in common."""
+
+    kind: Annotated[Literal["router", "host"] | None, one_of("router", "host")] = None
+    mtu: fields.Mtu = 1500
+    env: dict[fields.EnvName, fields.Setting] = {}
+    sysctl: dict[fields.SysctlName, fields.Setting] = {}
+    bgp: BgpSettings | None = None
+    exec: NotYet = None
+    services: NotYet = None
+
+
+class Node(NodeSettings):
+    loopback: list[fields.LoopbackAddress] | None = None
+    bgp: Bgp | None = None
+
+    @property
+    def is_router(self) -> bool:
+        return self.kind == "router" or (self.kind is None and self.bgp is not None)
+
+
+class Macsec(Model):
+    """The SecYs of one link (802.1AE). A given SAK meets PN 1 again at every `up`: for interworking only."""
+
+    cipher: Annotated[
+        Literal["gcm-aes-256"],
+        one_of("gcm-aes-256", not_yet=("gcm-aes-128", "gcm-aes-xpn-128", "gcm-aes-xpn-256")),
+    ] = "gcm-aes-256"
+    keys: Annotated[Literal["static"], one_of("static", not_yet=("mka",))] = "static"
+    replay_window: Annotated[int, whole(0, 2**32 - 1)] = 64
+    send_sci: Annotated[Literal[True], one_of(True, not_yet=(False,))] = True
+    sak: fields.Sak | None = None
+    cak: NotYet = None
+    ckn: NotYet = None
+
+
+class LinkSettings(Model):
+    """What a link and `defaults.link` have in common."""
+
+    type: Annotated[Literal["macsec", "plain"], one_of("macsec", "plain")] = "macsec"
+    peer: bool = True
+    mtu: fields.Mtu | None = None
+    macsec: Macsec = Macsec()
+    impair: NotYet = None
+    groups: NotYet = None
+
+
+class Endpoint(Model):
+    """One end of a link; `interface` is empty while it waits for its planned name."""
+
+    node: str
+    interface: str
+
+
+def _nodes(info: ValidationInfo) -> frozenset[str]:
+    """The node names of the file, which the reader of a link hands in as context."""
+    return info.context["nodes"] if info.context else frozenset()
+
+
+def _endpoint(value: object, info: ValidationInfo) -> Endpoint:
+    if isinstance(value, Endpoint):
+        return value
+    if not isinstance(value, str) or value.count(":") != 1:
+        raise ValueError('expected NODE:INTERFACE in quotes, such as "r1:eth1"')
+    node, interface = value.split(":")
+    if node not in _nodes(info):
+        raise ValueError(f"expected a known node{nearest(node, _nodes(info))}")
+    return Endpoint(node=node, interface=fields.read_interface_name(interface))
+
+
+def _endpoints(value: object, info: ValidationInfo) -> tuple[object, ...]:
+    """Both forms: two `node:interface`, or `a-b` with interfaces to be planned."""
+    if isinstance(value, str):
+        nodes = _nodes(info)
+        cuts = [(value[:at], value[at + 1 :]) for at, sign in enumerate(value) if sign == "-"]
+        pairs = [(one, other) for one, other in cuts if one in nodes and other in nodes]
+        if len(pairs) > 1:
+            raise ValueError(f'which can be read in {len(pairs)} ways, expected ["r1:eth1", "r2:eth1"]')
+        if not pairs:
+            raise ValueError("expected two known nodes as NODE-NODE")
+        return tuple(Endpoint(node=node, interface="") for node in pairs[0])
+    if not isinstance(value, list) or len(value) != 2:
+        raise ValueError('expected two ends, as ["r1:eth1", "r2:eth1"] or r1-r2')
+    return tuple(value)
+
+
+EndpointField = Annotated[Endpoint, BeforeValidator(_endpoint)]
+
+
+class Link(LinkSettings):
+    name: fields.LinkName = ""
+    endpoints: Annotated[tuple[EndpointField, EndpointField], BeforeValidator(_endpoints)]
+    addresses: dict[str, list[fields.InterfaceAddress]] = {}
+
+    @property
+    def nodes(self) -> tuple[str, str]:
+        return self.endpoints[0].node, self.endpoints[1].node
+
+
+class Defaults(Model):
+    node: NodeSettings = NodeSettings()
+    link: LinkSettings = LinkSettings()
+
+
+class TopologyFile(Model):
+    """The outer shape; nodes and links are read one by one, so that one bad link hides no other."""
+
+    name: fields.LabName
+    defaults: Defaults = Defaults()
+    nodes: dict[fields.NodeName, Any] = Field(min_length=1)
+    links: list[Any] = []
+    groups: NotYet = None
+
+
+class Topology(Model):
+    """A checked lab: every node and link complete, in file order."""
+
+    name: str
+    nodes: dict[str, Node]
+    links: tuple[Link, ...]

@@ -1,0 +1,315 @@
+"""The lab as it will be built: every name, address, route and BGP session of a topology, as plain data.
+
+Pure: a topology and a source of random octets in, a `LabPlan` out. The same topology gives the same plan in
+every run, passwords aside: a secret must not be a function of the file. Importing this module costs neither
+pydantic nor a YAML reader. Addresses are text, with a prefix length (`10.1.0.1/24`) where an interface
+carries them and without one where they name a next hop or a peer.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+
+from netns_lab.addressing import Reach, common_subnet, plan_addresses
+
+if TYPE_CHECKING:
+    from netns_lab.addressing import AddressPlan
+    from netns_lab.models import Bgp, Topology
+
+T = TypeVar("T", str, bytes)
+Family = Literal["ipv4", "ipv6"]
+FAMILIES: dict[Family, int] = {"ipv4": 4, "ipv6": 6}
+
+
+class Secret(Generic[T]):
+    """A SAK or a password: prints as `(secret)` everywhere, `reveal()` is the one way to its value."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: T) -> None:
+        self._value: T = value
+
+    def reveal(self) -> T:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "(secret)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+@dataclass(frozen=True, slots=True)
+class InterfacePlan:
+    """One end of a link: the interface `name` in the namespace of `node`."""
+
+    node: str
+    name: str
+    link: str
+    mac: str
+    mtu: int
+    addresses: tuple[str, ...]
+
+
+E = TypeVar("E", InterfacePlan, "SessionEnd")
+# The position of a link, our end of it, the other end.
+Ends = tuple[int, InterfacePlan, InterfacePlan]
+
+
+@dataclass(frozen=True, slots=True)
+class NextHop:
+    """A gateway and the interface that reaches it."""
+
+    address: str
+    interface: str
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultRoute:
+    """A host's way out of its link in one family; several next hops are one ECMP route."""
+
+    family: Family
+    next_hops: tuple[NextHop, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlan:
+    """One namespace. `sysctls` is the whole set, to be written before the first interface appears."""
+
+    name: str
+    namespace: str
+    kind: Literal["router", "host"]
+    mtu: int
+    forwarding: bool
+    loopback: tuple[str, ...]
+    interfaces: tuple[InterfacePlan, ...]
+    sysctls: Mapping[str, str]
+    env: Mapping[str, str]
+    default_routes: tuple[DefaultRoute, ...]
+    asn: int | None
+    router_id: str
+    originate: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MacsecPlan:
+    """The SecYs of one link; `sak` None: the engine draws one."""
+
+    cipher: str
+    replay_window: int
+    sak: Secret[bytes] | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnd:
+    """What one speaker of a session calls local and the other calls peer."""
+
+    node: str
+    interface: str
+    address: str
+    asn: int
+    hold_time_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPlan:
+    """One eBGP session (RFC 4271) of one family over one link, with its TCP MD5 key (RFC 2385)."""
+
+    family: Family
+    ends: tuple[SessionEnd, SessionEnd]
+    password: Secret[str]
+
+    def seen_from(self, node: str) -> tuple[SessionEnd, SessionEnd]:
+        """(local, peer) for one of the two nodes."""
+        return _seen_from(node, self.ends)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPlan:
+    """One wire; `macsec` is None on a plain link, `sessions` are at most one per family."""
+
+    name: str
+    type: Literal["macsec", "plain"]
+    mtu: int
+    ends: tuple[InterfacePlan, InterfacePlan]
+    macsec: MacsecPlan | None
+    sessions: tuple[SessionPlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LabPlan:
+    """A lab, in file order; `hosts` maps a node to its best address per family, IPv4 first."""
+
+    name: str
+    nodes: tuple[NodePlan, ...]
+    links: tuple[LinkPlan, ...]
+    hosts: Mapping[str, tuple[str, ...]]
+
+    def node(self, name: str) -> NodePlan:
+        return next(node for node in self.nodes if node.name == name)
+
+    def link(self, name: str) -> LinkPlan:
+        return next(link for link in self.links if link.name == name)
+
+    def sessions_of(self, node: str) -> tuple[SessionPlan, ...]:
+        """Every BGP session that `node` speaks, in link order."""
+        return tuple(
+            session
+            for link in self.links
+            for session in link.sessions
+            if any(end.node == node for end in session.ends)
+        )
+
+    def as_json(self) -> dict[str, object]:
+        """The plan as JSON types; a secret reads `(secret)`."""
+        return asdict(self, dict_factory=_without_secrets)
+
+
+def plan_lab(topology: Topology, random_bytes: Callable[[int], bytes]) -> LabPlan:
+    """Plan a checked topology; `random_bytes(n)` supplies the session passwords it leaves open.
+
+    Raises `AddressError` where addresses run out, which loading a file has already ruled out.
+    """
+    addresses = plan_addresses(topology)
+    links = tuple(
+        _plan_link(topology, index, addresses, random_bytes) for index in range(len(topology.links))
+    )
+    positions: dict[str, list[int]] = {name: [] for name in topology.nodes}
+    for index, link in enumerate(topology.links):
+        for name in link.nodes:
+            positions[name].append(index)
+    announced = Reach(prefix for node in topology.nodes.values() if node.bgp for prefix in node.bgp.announce)
+    nodes, hosts = [], {}
+    for name in topology.nodes:
+        ends = [(index, *_seen_from(name, links[index].ends)) for index in positions[name]]
+        nodes.append(_plan_node(topology, name, addresses, ends))
+        on_links = [address for index in positions[name] for address in addresses.links[index, name]]
+        hosts[name] = announced.best([*on_links, *addresses.loopbacks[name]])
+    return LabPlan(topology.name, tuple(nodes), links, hosts)
+
+
+def _plan_link(
+    topology: Topology, index: int, addresses: AddressPlan, random_bytes: Callable[[int], bytes]
+) -> LinkPlan:
+    link = topology.links[index]
+    mtu = link.mtu or min(topology.nodes[name].mtu for name in link.nodes)
+    sak = Secret(bytes.fromhex(link.macsec.sak.get_secret_value())) if link.macsec.sak else None
+    one, other = (
+        InterfacePlan(
+            node=end.node,
+            name=end.interface,
+            link=link.name,
+            mac=_mac(topology.name, index, which) if sak is None else _drawn_mac(random_bytes),
+            mtu=mtu,
+            addresses=tuple(map(str, addresses.links[index, end.node])),
+        )
+        for which, end in enumerate(link.endpoints)
+    )
+    macsec = MacsecPlan(link.macsec.cipher, link.macsec.replay_window, sak) if link.type == "macsec" else None
+    sessions = _plan_sessions(topology, index, (one, other), addresses, random_bytes)
+    return LinkPlan(link.name, link.type, mtu, (one, other), macsec, sessions)
+
+
+def _mac(lab: str, index: int, which: int) -> str:
+    """Locally administered and unicast (first octet 02), then the lab, the link and the end."""
+    lab_octets = hashlib.sha256(lab.encode()).digest()[:2]
+    return bytes((2, *lab_octets, *index.to_bytes(2), which)).hex(":")
+
+
+def _drawn_mac(random_bytes: Callable[[int], bytes]) -> str:
+    """For an end whose SAK is given: each run of the lab counts its packet numbers from 1 again, so the SCI,
+    which is the rest of the nonce, must be another each time (IEEE 802.1AE-2018 14.5)."""
+    return bytes((2, *random_bytes(5))).hex(":")
+
+
+def _plan_sessions(
+    topology: Topology,
+    index: int,
+    ends: tuple[InterfacePlan, InterfacePlan],
+    addresses: AddressPlan,
+    random_bytes: Callable[[int], bytes],
+) -> tuple[SessionPlan, ...]:
+    link = topology.links[index]
+    one, other = (topology.nodes[name].bgp for name in link.nodes)
+    if not (one and other and link.peer):
+        return ()
+    given = one.password or other.password
+    password = given.get_secret_value() if given else base64.b32encode(random_bytes(20)).decode()
+    sessions = []
+    ours, theirs = (addresses.links[index, end.node] for end in ends)
+    for family, version in FAMILIES.items():
+        if pair := common_subnet(ours, theirs, version):
+            speakers = (_speaker(ends[0], pair[0], one), _speaker(ends[1], pair[1], other))
+            sessions.append(SessionPlan(family, speakers, Secret(password)))
+    return tuple(sessions)
+
+
+def _speaker(end: InterfacePlan, address: str, bgp: Bgp) -> SessionEnd:
+    return SessionEnd(end.node, end.name, address, bgp.asn, bgp.hold_time_s)
+
+
+def _plan_node(topology: Topology, name: str, addresses: AddressPlan, ends: list[Ends]) -> NodePlan:
+    loopback = addresses.loopbacks[name]
+    node = topology.nodes[name]
+    return NodePlan(
+        name=name,
+        namespace=f"{topology.name}-{name}",
+        kind="router" if node.is_router else "host",
+        mtu=node.mtu,
+        forwarding=node.is_router,
+        loopback=tuple(map(str, loopback)),
+        interfaces=tuple(local for _, local, _ in ends),
+        sysctls=_sysctls(node.is_router) | node.sysctl,
+        env=node.env,
+        default_routes=() if node.is_router else _default_routes(topology, addresses, ends),
+        asn=node.bgp.asn if node.bgp else None,
+        router_id=addresses.router_ids[name],
+        originate=tuple(map(str, node.bgp.announce)) if node.bgp else (),
+    )
+
+
+def _sysctls(forwarding: bool) -> dict[str, str]:
+    """`all` and `default` both: one holds for what exists, the other for interfaces that come."""
+    sysctls = {
+        "net.ipv4.ip_forward": str(int(forwarding)),
+        "net.ipv4.fib_multipath_hash_policy": "1",
+        "net.ipv6.fib_multipath_hash_policy": "1",
+        "net.ipv4.nexthop_compat_mode": "0",
+    }
+    for which in ("all", "default"):
+        sysctls[f"net.ipv6.conf.{which}.forwarding"] = str(int(forwarding))
+        sysctls[f"net.ipv4.conf.{which}.rp_filter"] = "0"
+        sysctls[f"net.ipv6.conf.{which}.accept_dad"] = "0"
+        # An interface that a user takes down and up again must come back with its addresses.
+        sysctls[f"net.ipv6.conf.{which}.keep_addr_on_down"] = "1"
+    return sysctls
+
+
+def _default_routes(topology: Topology, addresses: AddressPlan, ends: list[Ends]) -> tuple[DefaultRoute, ...]:
+    """One ECMP route per family over every router on the host's links."""
+    routes = []
+    for family, version in FAMILIES.items():
+        next_hops = []
+        for index, local, peer in ends:
+            ours, theirs = addresses.links[index, local.node], addresses.links[index, peer.node]
+            if topology.nodes[peer.node].is_router and (pair := common_subnet(ours, theirs, version)):
+                next_hops.append(NextHop(pair[1], local.name))
+        if next_hops:
+            routes.append(DefaultRoute(family, tuple(next_hops)))
+    return tuple(routes)
+
+
+def _seen_from(node: str, ends: tuple[E, E]) -> tuple[E, E]:
+    one, other = ends
+    return (one, other) if one.node == node else (other, one)
+
+
+def _without_secrets(items: list[tuple[str, object]]) -> dict[str, object]:
+    return {key: repr(value) if isinstance(value, Secret) else value for key, value in items}

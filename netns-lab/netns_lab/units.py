@@ -1,0 +1,46 @@
+"""Values with units, as files and command lines write them: `2ms`, `0.1%`, `10gbit`.
+
+Each function returns a number in the unit its name says and raises `ValueError` with one sentence otherwise.
+A number without a unit is refused, because `3` means seconds to one reader and milliseconds to the next.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+_DURATION_S = {"us": Decimal("1e-6"), "ms": Decimal("1e-3"), "s": Decimal(1), "m": Decimal(60)}
+_RATE_MBPS = {"kbit": Decimal("1e-3"), "mbit": Decimal(1), "gbit": Decimal(1000)}
+_SHARE = {"%": Decimal("0.01")}
+
+_NUMBER_AND_UNIT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?([a-z%]+)", re.ASCII)
+
+
+def duration_s(text: str) -> float:
+    """Seconds of `3s`, `50ms`, `200us` or `1m`."""
+    return float(_read(text, _DURATION_S, "a duration such as 3s, 50ms or 200us"))
+
+
+def duration_us(text: str) -> int:
+    """Whole microseconds of a duration."""
+    return round(_read(text, _DURATION_S, "a duration such as 3s, 50ms or 200us") * 1_000_000)
+
+
+def rate_mbps(text: str) -> float:
+    """Megabits per second of `10gbit`, `100mbit` or `64kbit`."""
+    return float(_read(text, _RATE_MBPS, "a rate such as 10gbit, 100mbit or 64kbit"))
+
+
+def share(text: str) -> float:
+    """The share, 0 to 1, that `0.1%` stands for."""
+    value = _read(text, _SHARE, "a share such as 0.1%")
+    if value > 1:
+        raise ValueError(f"found {text!r}, expected at most 100%")
+    return float(value)
+
+
+def _read(text: str, units: dict[str, Decimal], expected: str) -> Decimal:
+    match = _NUMBER_AND_UNIT.fullmatch(text) if isinstance(text, str) else None
+    if match is None or match[2] not in units:
+        raise ValueError(f"found {text!r}, expected {expected}")
+    return Decimal(match[1]) * units[match[2]]

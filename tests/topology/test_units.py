@@ -1,0 +1,43 @@
+"""Values with units, and the sentence that refuses what is none."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from netns_lab import units
+
+
+def test_durations() -> None:
+    assert [units.duration_s(text) for text in ("3s", "50ms", "200us", "1m", "0.5 s")] == [
+        3,
+        0.05,
+        0.0002,
+        60,
+        0.5,
+    ]
+    assert [units.duration_us(text) for text in ("3s", "2.5ms", "0.1ms")] == [3_000_000, 2500, 100]
+
+
+def test_rates_and_shares() -> None:
+    assert [units.rate_mbps(text) for text in ("10gbit", "1.5mbit", "64kbit")] == [10_000, 1.5, 0.064]
+    assert [units.share(text) for text in ("0.1%", "100%")] == [0.001, 1]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "3", "s", "-1s", "3 parsecs", "1e3s", "3S", "\u0663s", "3s\n", "1.s", "9" * 20 + "s"]
+)
+def test_nonsense_is_refused_with_what_was_found(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^found .*, expected a duration such as 3s, 50ms or 200us$"):
+        units.duration_s(text)
+
+
+def test_a_share_ends_at_all() -> None:
+    with pytest.raises(ValueError, match=r"^found '101%', expected at most 100%$"):
+        units.share("101%")
+
+
+@given(st.integers(0, 10**9 - 1), st.sampled_from(["us", "ms", "s", "m"]))
+def test_whole_durations_are_exact(number: int, unit: str) -> None:
+    scale = {"us": 1, "ms": 1000, "s": 1_000_000, "m": 60_000_000}[unit]
+    assert units.duration_us(f"{number}{unit}") == number * scale
