@@ -1,0 +1,185 @@
+"""Builds a lab: engine, namespaces, links, addresses, controller. What fails is taken down again."""
+
+import re
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import ip_interface
+from pathlib import Path
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from dataplane.client import EngineClient, EngineGone
+from dataplane.interface import EngineInterface, LinkError
+from dataplane.links.specification import EndSpecification, LinkSpecification, MacsecSpecification
+from dataplane.namespace import run_in_namespace
+from netns_lab.api import ControllerClient, ControllerGone
+from netns_lab.directory import LabDirectory, LabError
+from netns_lab.namespaces import create_namespace
+from netns_lab.plan import InterfacePlan, LabPlan, LinkPlan, NodePlan, plan_lab
+from netns_lab.processes import start_daemon
+from netns_lab.readiness import wait_until_ready
+from netns_lab.teardown import bring_down
+from netns_lab.topology import load_topology
+
+PROCESS_START_TIMEOUT_S = 10.0
+POLL_INTERVAL_S = 0.02
+LOOPBACK_IFINDEX = 1
+_FAMILIES = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
+
+
+@dataclass(frozen=True, slots=True)
+class RunningLab:
+    """A lab that was just built, and what it still lacks after the wait: empty when it is ready."""
+
+    directory: LabDirectory
+    plan: LabPlan
+    missing: list[str]
+
+
+@contextmanager
+def running_lab(
+    topology_file: Path, say: Callable[[str], None], ready_timeout_s: float, keep: bool = False
+) -> Iterator[RunningLab]:
+    """Builds the lab of a topology file and waits until it is ready, or for the time.
+
+    At the end of the block the lab is taken down, unless it is to be kept and nothing went wrong; whatever
+    ends the building or the block early, also Ctrl-C, leaves nothing. Raises TopologyError or LabError.
+    """
+    _check_place()
+    topology = load_topology(topology_file)
+    directory = LabDirectory(topology.name)
+    directory.create(topology_file)
+    try:
+        plan = plan_lab(topology, directory.random_bytes())
+        _build(directory, plan, say)
+        say("waiting for sessions and prefixes")
+        yield RunningLab(directory, plan, wait_until_ready(directory, ready_timeout_s))
+        if not keep:
+            bring_down(directory)
+    except BaseException:
+        bring_down(directory)
+        raise
+
+
+def _check_place() -> None:
+    """ExaBGP's configuration names the interpreter, and cannot name every path."""
+    if not re.fullmatch(r"[ !#-\[\]-~]+", sys.executable) or "'" in sys.executable:
+        raise LabError(f"ExaBGP cannot run {sys.executable}; move the clone to a path of plain ASCII letters")
+
+
+def _build(directory: LabDirectory, plan: LabPlan, say: Callable[[str], None]) -> None:
+    _write_hosts(directory, plan)
+    _start_engine(directory)
+    engine = _connect_engine(directory)
+    try:
+        say(f"making {len(plan.nodes)} nodes")
+        for node in plan.nodes:
+            create_namespace(node.namespace, directory.mark, node.sysctls)
+        say(f"joining them by {len(plan.links)} links")
+        for link in plan.links:
+            _add_link(engine, plan, link)
+    finally:
+        engine.close()
+    for node in plan.nodes:
+        _configure(node)
+    say("starting the controller")
+    _start_controller(directory)
+
+
+def _write_hosts(directory: LabDirectory, plan: LabPlan) -> None:
+    lines = ["127.0.0.1 localhost", "::1 localhost"]
+    lines += [f"{address} {name}" for name, addresses in plan.hosts.items() for address in addresses]
+    directory.hosts.write_text("\n".join(lines) + "\n")
+
+
+def _start_engine(directory: LabDirectory) -> None:
+    command = [sys.executable, "-m", "dataplane.service"]
+    command += ["--socket", str(directory.engine_socket), "--counters", str(directory.counters)]
+    start_daemon(command, directory.mark, directory.log("engine"))
+
+
+def _connect_engine(directory: LabDirectory) -> EngineClient:
+    deadline = time.monotonic() + PROCESS_START_TIMEOUT_S
+    while True:
+        try:
+            return EngineClient(directory.engine_socket)
+        except EngineGone:
+            if time.monotonic() > deadline:
+                raise LabError(f"the engine did not start:\n{_tail(directory.log('engine'))}") from None
+            time.sleep(POLL_INTERVAL_S)
+
+
+def _start_controller(directory: LabDirectory) -> None:
+    command = [sys.executable, "-m", "netns_lab.controller", directory.name]
+    process = start_daemon(command, directory.mark, directory.log("controller"))
+    deadline = time.monotonic() + PROCESS_START_TIMEOUT_S
+    while True:
+        try:
+            ControllerClient(directory).close()
+            return
+        except ControllerGone:
+            if process.poll() is not None or time.monotonic() > deadline:
+                log = _tail(directory.log("controller"))
+                status = f"exit status {process.poll()}" if process.poll() is not None else "no answer"
+                raise LabError(f"the controller did not start ({status}):\n{log}") from None
+            time.sleep(POLL_INTERVAL_S)
+
+
+def _tail(log: Path, lines: int = 15) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _add_link(engine: EngineInterface, plan: LabPlan, link: LinkPlan) -> None:
+    first, second = (
+        EndSpecification(
+            end.node, plan.node(end.node).namespace, end.name, bytes.fromhex(end.mac.replace(":", ""))
+        )
+        for end in link.ends
+    )
+    macsec = MacsecSpecification(link.macsec.cipher, link.macsec.replay_window) if link.macsec else None
+    sak = link.macsec.sak.reveal() if link.macsec and link.macsec.sak else None
+    try:
+        engine.add_link(LinkSpecification(link.name, (first, second), link.mtu, macsec), sak)
+    except LinkError as error:
+        raise LabError(str(error)) from error
+
+
+def _configure(node: NodePlan) -> None:
+    try:
+        run_in_namespace(node.namespace, partial(_configure_node, node))
+    except NetlinkError as error:
+        raise LabError(f"node {node.name}: the kernel refused an address, link or route: {error}") from error
+
+
+def _configure_node(node: NodePlan) -> None:
+    """Addresses, interfaces up, and the routes that no protocol brings; called inside the node."""
+    with IPRoute() as netlink:
+        for address in node.loopback:
+            _add_address(netlink, LOOPBACK_IFINDEX, address)
+        for interface in node.interfaces:
+            _configure_interface(netlink, interface)
+        for route in node.default_routes:
+            hops = [
+                {"gateway": hop.address, "oif": netlink.link_lookup(ifname=hop.interface)[0]}
+                for hop in route.next_hops
+            ]
+            netlink.route("add", dst="default", family=_FAMILIES[route.family], multipath=hops)
+
+
+def _configure_interface(netlink: IPRoute, interface: InterfacePlan) -> None:
+    index = netlink.link_lookup(ifname=interface.name)[0]
+    netlink.link("set", index=index, address=interface.mac, mtu=interface.mtu)
+    for address in interface.addresses:
+        _add_address(netlink, index, address)
+    netlink.link("set", index=index, state="up")
+
+
+def _add_address(netlink: IPRoute, index: int, address: str) -> None:
+    parsed = ip_interface(address)
+    netlink.addr("add", index=index, address=str(parsed.ip), prefixlen=parsed.network.prefixlen)

@@ -1,0 +1,50 @@
+"""Runs a command inside a node: its network namespace, its names, the lab's mark."""
+
+import ctypes
+import os
+from collections.abc import Sequence
+
+from dataplane.namespace import CLONE_NEWNET, NAMESPACE_DIRECTORY
+from netns_lab.api import ControllerClient
+from netns_lab.directory import LabDirectory, LabError
+from netns_lab.processes import lab_environment
+
+CLONE_NEWNS = 0x20000
+MS_BIND = 0x1000
+MS_REC = 0x4000
+MS_SLAVE = 0x80000
+MNT_DETACH = 2
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def execute(directory: LabDirectory, node: str, command: Sequence[str]) -> None:
+    """Becomes the command; returns only by raising LabError or OSError where it cannot be started."""
+    with ControllerClient(directory) as controller:
+        nodes = controller.call("nodes")
+    found = next((entry for entry in nodes if entry["name"] == node), None)
+    if found is None:
+        raise LabError(f"no node {node}; nodes are {', '.join(entry['name'] for entry in nodes)}")
+    try:
+        descriptor = os.open(NAMESPACE_DIRECTORY / found["namespace"], os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise LabError(f"namespace {found['namespace']} was deleted; rebuild the lab") from None
+    _check(_libc.setns(descriptor, CLONE_NEWNET), f"enter {found['namespace']}")
+    # A mount namespace of its own lets the lab's names stand in /etc/hosts for this command alone.
+    _check(_libc.unshare(CLONE_NEWNS), "make a mount namespace")
+    _check(_libc.mount(b"none", b"/", None, MS_REC | MS_SLAVE, None), "keep its mounts to itself")
+    # /sys shows the network devices of the namespace it was mounted in.
+    _check(_libc.umount2(b"/sys", MNT_DETACH), "unmount /sys")
+    _check(_libc.mount(b"sysfs", b"/sys", b"sysfs", 0, None), "mount /sys")
+    hosts = os.fsencode(directory.hosts)
+    _check(_libc.mount(hosts, b"/etc/hosts", None, MS_BIND, None), "mount the lab's hosts file")
+    try:
+        os.execvpe(command[0], list(command), {**lab_environment(directory.mark), **found["env"]})
+    except FileNotFoundError:
+        raise LabError(f"no command {command[0]} on this machine") from None
+
+
+def _check(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"cannot {what}: {os.strerror(number)}")

@@ -1,0 +1,135 @@
+"""`quadlink inspect`: the controller's documents as tables."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from netns_lab.api import ControllerClient
+from netns_lab.directory import LabDirectory
+from netns_lab.output import Output
+
+Rows = Sequence[Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """How one topic's JSON document becomes a table."""
+
+    columns: tuple[str, ...]
+    rows: Callable[[dict[str, Any]], Rows]
+
+
+def _node_rows(document: dict[str, Any]) -> Rows:
+    return [
+        (
+            node["name"],
+            node["kind"],
+            node["namespace"],
+            node["asn"],
+            node["bgp"],
+            node["exabgp_pid"],
+            " ".join(node["addresses"]),
+        )
+        for node in document["nodes"]
+    ]
+
+
+def _link_rows(document: dict[str, Any]) -> Rows:
+    rows = []
+    for link in document["links"]:
+        ends = [f"{end['node']}:{end['interface']}" for end in link["endpoints"]]
+        carrier = "/".join("up" if end["carrier"] else "down" for end in link["endpoints"])
+        drops = ", ".join(f"{reason} {count}" for reason, count in link["drops"].items() if count)
+        cipher = link["macsec"]["cipher"] if link["macsec"] else "-"
+        rows.append(
+            (
+                link["name"],
+                link["type"],
+                *ends,
+                link["state"],
+                carrier,
+                cipher,
+                link["tx_frames"],
+                link["rx_frames"],
+                drops or "none",
+            )
+        )
+    return rows
+
+
+def _macsec_rows(document: dict[str, Any]) -> Rows:
+    rows = []
+    for secy in document["secys"]:
+        counters = secy["counters"]
+        refused = ", ".join(
+            f"{name} {count}"
+            for name, count in counters.items()
+            if count and name.startswith("In") and name not in ("InPktsOK", "InOctetsDecrypted")
+        )
+        rows.append(
+            (
+                secy["link"],
+                secy["node"],
+                secy["cipher"],
+                secy["cipher_library"],
+                secy["an"],
+                secy["next_pn"],
+                counters["OutPktsEncrypted"],
+                counters["InPktsOK"],
+                refused or "none",
+            )
+        )
+    return rows
+
+
+def _bgp_rows(document: dict[str, Any]) -> Rows:
+    return [
+        (
+            session["node"],
+            session["peer"],
+            session["link"],
+            session["neighbor"],
+            session["state"],
+            float(session["since_s"]),
+            session["prefixes"],
+            session["reason"] or "-",
+        )
+        for session in document["sessions"]
+    ]
+
+
+def _route_rows(document: dict[str, Any]) -> Rows:
+    return [
+        (
+            route["node"],
+            route["prefix"],
+            route["nhid"],
+            len(route["next_hops"]),
+            " ".join(f"{hop['gateway']}%{hop['interface']}" for hop in route["next_hops"]),
+        )
+        for route in document["routes"]
+    ]
+
+
+TOPICS = {
+    "nodes": Topic(("node", "kind", "namespace", "asn", "bgp", "exabgp", "addresses"), _node_rows),
+    "links": Topic(
+        ("link", "type", "end", "end", "state", "carrier", "cipher", "tx frames", "rx frames", "drops"),
+        _link_rows,
+    ),
+    "macsec": Topic(
+        ("link", "node", "cipher", "library", "an", "next pn", "encrypted", "ok", "refused"), _macsec_rows
+    ),
+    "bgp": Topic(("node", "peer", "link", "neighbor", "state", "for s", "prefixes", "reason"), _bgp_rows),
+    "routes": Topic(("node", "prefix", "nhid", "paths", "next hops"), _route_rows),
+}
+
+
+def show(topic: str, directory: LabDirectory, output: Output) -> bool:
+    """Prints one topic; False when a process of the lab is missing."""
+    with ControllerClient(directory) as controller:
+        document = controller.call("inspect", topic=topic)
+    output.table(document, TOPICS[topic].columns, TOPICS[topic].rows(document))
+    for sentence in document["problems"]:
+        output.warn(sentence)
+    return not document["problems"]

@@ -1,0 +1,70 @@
+"""What a command prints: one typed document, as a table for people or as JSON for programs."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Any
+
+
+class Format(StrEnum):
+    """For whom a command prints."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class Output:
+    """stdout: one document. Everything else a command says goes to stderr."""
+
+    def __init__(self, format: Format) -> None:
+        self.format = format
+
+    def document(self, document: object, text: str) -> None:
+        """Prints the document as JSON, or the text that says the same."""
+        if self.format is Format.JSON:
+            print(json.dumps(document, indent=2))
+        elif text:
+            print(text)
+
+    def table(self, document: object, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Prints the document as JSON, or rows that say the same."""
+        if self.format is Format.JSON:
+            print(json.dumps(document, indent=2))
+        else:
+            print_table(columns, rows)
+
+    def warn(self, sentence: str) -> None:
+        """Says something beside the document."""
+        print(f"quadlink: {sentence}", file=sys.stderr)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A plain aligned table; numbers stand on the right."""
+    cells = [[_text(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in [list(columns), *cells]) for i in range(len(columns))]
+    numeric = [bool(cells) and all(_is_number(row[i]) for row in cells) for i in range(len(columns))]
+    for row in [list(columns), *cells]:
+        line = "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        )
+        print(line.rstrip())
+
+
+def choices(names: Iterable[str]) -> str:
+    """`a, b or c`."""
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def _text(cell: object) -> str:
+    if cell is None:
+        return "-"
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    return f"{cell:,.2f}" if isinstance(cell, float) else str(cell)
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(",", "").replace(".", "", 1).lstrip("-").isdigit() or text == "-"

@@ -1,0 +1,218 @@
+"""What `inspect` and `up` are told of a lab: JSON documents of the controller's state and the kernel's."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from dataplane.interface import LinkState
+from dataplane.links.link import LINK_SLOTS, WIRE_COUNTERS, Counters, LinkCounters
+from dataplane.macsec.counters import COUNTER_NAMES
+from dataplane.namespace import NAMESPACE_DIRECTORY
+from netns_lab.api import Document
+
+if TYPE_CHECKING:
+    from netns_lab.controller import Controller
+    from netns_lab.speakers import LabRouter
+
+DROPS = {
+    name.removeprefix("drop_"): index for index, name in enumerate(WIRE_COUNTERS) if name.startswith("drop_")
+}
+NS_PER_S = 1e9
+
+
+class Views:
+    """Reads a controller; changes nothing."""
+
+    def __init__(self, controller: Controller, counters: Counters) -> None:
+        self._controller = controller
+        self._counters = counters
+
+    def inspect(self, topic: str) -> Document:
+        """One topic's document; `problems` names every process of the lab that is missing."""
+        controller = self._controller
+        body: dict[str, Any] = {
+            "nodes": self.nodes,
+            "links": self._links,
+            "macsec": self._secys,
+            "bgp": self._sessions,
+            "routes": self._routes,
+        }
+        name = {"macsec": "secys", "bgp": "sessions"}.get(topic, topic)
+        return {
+            "lab": controller.plan.name,
+            "pids": self._pids(),
+            name: body[topic](),
+            "problems": self.problems(),
+        }
+
+    def problems(self) -> list[str]:
+        """What of the lab does not run."""
+        controller = self._controller
+        found = [
+            f"ExaBGP of {name} does not run and is restarted with back-off; it said: {_last_line(router)}"
+            for name, router in controller.routers.items()
+            if router.speaker.pid is None
+        ]
+        found += [
+            f"namespace {node.namespace} was deleted; rebuild the lab: `quadlink down`, then `quadlink up`"
+            for node in controller.plan.nodes
+            if not (NAMESPACE_DIRECTORY / node.namespace).exists()
+        ]
+        if not controller.engine_alive:
+            found.append("the engine ended: no link carries traffic; `quadlink down`, then `quadlink up`")
+        return found
+
+    def missing(self) -> list[str]:
+        """What keeps the lab from being ready: sessions that are not up, prefixes that are not installed."""
+        found = self.problems()
+        for name, router in self._controller.routers.items():
+            for session in router.router.sessions.values():
+                if not session.up:
+                    found.append(f"{name}: no session with {session.peer_node} over {session.link}")
+                    continue
+                peer = self._controller.plan.node(session.peer_node)
+                heard = router.router.rib.prefixes_from(session.neighbor)
+                family = ":" in session.neighbor
+                found += [
+                    f"{name}: {prefix} not heard from {peer.name} over {session.link}"
+                    for prefix in peer.originate
+                    if (":" in prefix) == family and prefix not in heard
+                ]
+        if not found:  # the kernel is asked only once BGP has nothing left to wait for
+            for name, router in self._controller.routers.items():
+                found += [f"{name}: {prefix} not installed" for prefix in router.not_installed()]
+        return found
+
+    def nodes(self) -> list[Document]:
+        """Every node: where it lives and what it speaks."""
+        documents = []
+        for node in self._controller.plan.nodes:
+            router = self._controller.routers.get(node.name)
+            pid = router.speaker.pid if router else None
+            documents.append(
+                {
+                    "name": node.name,
+                    "kind": node.kind,
+                    "namespace": node.namespace,
+                    "asn": node.asn,
+                    "bgp": None if router is None else "running" if pid else "restarting",
+                    "exabgp_pid": pid,
+                    "restarts": router.speaker.restarts if router else None,
+                    "addresses": list(self._controller.plan.hosts[node.name]),
+                    "interfaces": [asdict(interface) for interface in node.interfaces],
+                    "env": dict(node.env),
+                }
+            )
+        return documents
+
+    def _pids(self) -> Document:
+        controller = self._controller
+        return {
+            "engine": controller.engine_pid if controller.engine_alive else None,
+            "guard": os.getpid(),
+            "controller": os.getpid(),
+            "exabgp": {name: router.speaker.pid for name, router in controller.routers.items()},
+        }
+
+    def _link_states(self) -> list[LinkState]:
+        return self._controller.engine.links() if self._controller.engine_alive else []
+
+    def _counters_of(self, state: LinkState) -> LinkCounters:
+        return LinkCounters.of(self._counters[state.slot * LINK_SLOTS : (state.slot + 1) * LINK_SLOTS])
+
+    def _links(self) -> list[Document]:
+        documents = []
+        for state in self._link_states():
+            counters = self._counters_of(state)
+            total = counters.wires[0] + counters.wires[1]
+            documents.append(
+                {
+                    "name": state.name,
+                    "type": state.type,
+                    "endpoints": [
+                        {"node": end.node, "interface": end.interface, "carrier": end.carrier}
+                        for end in state.ends
+                    ],
+                    "state": state.state,
+                    "faults": [{"mode": state.fault, "from": state.fault_from}] if state.fault else [],
+                    "macsec": self._macsec(state, counters),
+                    "tx_frames": int(total[WIRE_COUNTERS.index("tx_frames")]),
+                    "rx_frames": int(total[WIRE_COUNTERS.index("rx_frames")]),
+                    "drops": {reason: int(total[index]) for reason, index in DROPS.items()},
+                }
+            )
+        return documents
+
+    def _macsec(self, state: LinkState, counters: LinkCounters) -> Document | None:
+        """Both ends together: the PN nearest to exhaustion, and counters summed."""
+        if not state.secys:
+            return None
+        total = counters.secys[0] + counters.secys[1]
+        return {
+            "cipher": state.cipher,
+            "an": state.secys[0].an,
+            "next_pn": max(secy.next_pn for secy in state.secys),
+            "counters": _by_name(total),
+        }
+
+    def _secys(self) -> list[Document]:
+        return [
+            {
+                "link": state.name,
+                "node": end.node,
+                "cipher": state.cipher,
+                **asdict(secy),
+                "counters": _by_name(counters),
+            }
+            for state in self._link_states()
+            for end, secy, counters in zip(
+                state.ends, state.secys, self._counters_of(state).secys, strict=False
+            )
+        ]
+
+    def _sessions(self) -> list[Document]:
+        now_ns = self._controller.now_ns()
+        return [
+            {
+                "node": name,
+                "peer": session.peer_node,
+                "link": session.link,
+                "neighbor": session.neighbor,
+                "state": "established" if session.up else "down",
+                "since_s": round((now_ns - session.since_ns) / NS_PER_S, 1) if session.since_ns else 0.0,
+                "prefixes": len(router.router.rib.prefixes_from(session.neighbor)),
+                "reason": session.reason,
+            }
+            for name, router in self._controller.routers.items()
+            for session in router.router.sessions.values()
+        ]
+
+    def _routes(self) -> list[Document]:
+        """The kernel's own view of every route that BGP brought."""
+        return [
+            {
+                "node": name,
+                "prefix": route.prefix,
+                "nhid": route.nhid,
+                "next_hops": [
+                    {"gateway": gateway, "interface": interface} for gateway, interface in route.next_hops
+                ],
+            }
+            for name, router in self._controller.routers.items()
+            for route in router.installed()
+        ]
+
+
+def _last_line(router: LabRouter) -> str:
+    """The end of an ExaBGP's log."""
+    try:
+        lines = router.speaker.log_path.read_text(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    return lines[-1] if lines else "nothing"
+
+
+def _by_name(counters: Counters) -> dict[str, int]:
+    return {name: int(value) for name, value in zip(COUNTER_NAMES, counters, strict=True)}

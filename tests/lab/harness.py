@@ -1,0 +1,103 @@
+"""A running lab as tests see it: through the command line, iproute2 and its own plan."""
+
+import contextlib
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from netns_lab.directory import LabDirectory
+from netns_lab.plan import LabPlan
+from netns_lab.processes import LAB_VARIABLE
+
+from tests.waiting import eventually
+
+QUAD = Path(__file__).resolve().parents[2] / "netns-lab" / "topologies" / "quad.yaml"
+QUADLINK = Path(sys.executable).with_name("quadlink")
+COMMAND_TIMEOUT_S = 60
+ROUTES = (("aws", "10.2.0.0/16"), ("aws", "fd02::/48"), ("gcp", "10.1.0.0/16"), ("gcp", "fd01::/48"))
+"""Which router must have a route to which prefix."""
+
+
+def quadlink(*words: str) -> subprocess.CompletedProcess[str]:
+    """Runs the command line as a user does."""
+    return subprocess.run(
+        [str(QUADLINK), *words], capture_output=True, text=True, check=False, timeout=COMMAND_TIMEOUT_S
+    )
+
+
+def processes_of(name: str) -> list[int]:
+    """The processes of any lab of that name, also of one that has no directory any more."""
+    mark = f"{LAB_VARIABLE}={name}.".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            environment = (folder / "environ").read_bytes().split(b"\0")
+            if any(variable.startswith(mark) for variable in environment):
+                found.append(int(folder.name))
+    return found
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lab that is up."""
+
+    directory: LabDirectory
+    plan: LabPlan
+
+    @property
+    def name(self) -> str:
+        return self.directory.name
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return quadlink("--name", self.name, *words)
+
+    def json(self, *words: str) -> Any:  # noqa: ANN401 - what the command prints
+        answer = self.run(*words, "--format", "json")
+        assert answer.returncode == 0, answer.stderr
+        return json.loads(answer.stdout)
+
+    def link(self, name: str) -> dict[str, Any]:
+        links = self.json("inspect", "links")["links"]
+        return next(link for link in links if link["name"] == name)
+
+    def carriers(self, name: str) -> list[bool]:
+        return [end["carrier"] for end in self.link(name)["endpoints"]]
+
+    def established(self) -> int:
+        sessions = self.json("inspect", "bgp")["sessions"]
+        return sum(session["state"] == "established" for session in sessions)
+
+    def ip(self, node: str, *words: str) -> Any:  # noqa: ANN401 - what ip(8) prints
+        command = ["ip", "-n", f"{self.name}-{node}", "-j", *words]
+        return json.loads(subprocess.run(command, capture_output=True, check=True).stdout or b"[]")
+
+    def route(self, node: str, prefix: str) -> tuple[int, list[int]]:
+        """The nexthop group of a route, and the group's members, by iproute2's word; (0, []) without one."""
+        family = "-6" if ":" in prefix else "-4"
+        routes = [entry for entry in self.ip(node, family, "route", "show", prefix) if "nhid" in entry]
+        if not routes:
+            return 0, []
+        nhid = routes[0]["nhid"]
+        group = next(entry for entry in self.ip(node, "nexthop") if entry["id"] == nhid)
+        return nhid, [member["id"] for member in group["group"]]
+
+    def paths(self, node: str, prefix: str) -> int:
+        return len(self.route(node, prefix)[1])
+
+    def heal(self) -> None:
+        self.run("heal")
+        eventually(self.whole, 20)
+
+    def whole(self) -> bool:
+        """All sessions up, all four paths in use at both ends."""
+        return self.established() == 16 and all(self.paths(node, prefix) == 4 for node, prefix in ROUTES)
+
+
+def write_quad(folder: Path, name: str) -> Path:
+    """quad.yaml under another name, so that tests and a user's own lab do not meet."""
+    path = folder / f"{name}.yaml"
+    path.write_text(QUAD.read_text().replace("name: quad", f"name: {name}", 1))
+    return path

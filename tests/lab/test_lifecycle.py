@@ -1,0 +1,154 @@
+"""Labs come and go whole: nothing is left behind, nothing foreign is touched, mistakes are one sentence."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from netns_lab.directory import LabDirectory
+
+from tests.lab.harness import QUAD, QUADLINK, Lab, processes_of, quadlink, write_quad
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture
+def name() -> Iterator[str]:
+    """The name of a lab that the test may bring up."""
+    name = f"l{os.getpid()}"
+    yield name
+    quadlink("down", "--name", name)
+
+
+def left_of(name: str) -> list[str]:
+    """Whatever a lab of that name has left on the machine."""
+    namespaces = [entry.name for entry in Path("/run/netns").glob(f"{name}-*")]
+    processes = [f"process {pid}" for pid in processes_of(name)]
+    directory = LabDirectory(name).path
+    return namespaces + processes + ([str(directory)] if directory.exists() else [])
+
+
+def test_down_leaves_nothing_of_the_lab(tmp_path: Path, name: str) -> None:
+    assert quadlink("up", str(write_quad(tmp_path, name))).returncode == 0
+    assert len(left_of(name)) > 6
+    assert quadlink("down", "--name", name).returncode == 0
+    assert left_of(name) == []
+
+
+def test_two_labs_of_the_same_topology_live_side_by_side(tmp_path: Path, name: str, quad: Lab) -> None:
+    assert quadlink("up", str(write_quad(tmp_path, name))).returncode == 0
+    quadlink("--name", name, "fail", "link", "ch1")
+    assert quad.link("ch1")["state"] == "up"
+    ambiguous = quadlink("inspect")
+    assert ambiguous.returncode == 2
+    assert "several labs run" in ambiguous.stderr
+    quadlink("down", "--name", name)
+    assert left_of(name) == []
+    assert quad.whole()
+
+
+def test_a_second_lab_of_the_same_name_is_refused_and_the_first_lives_on(quad: Lab, tmp_path: Path) -> None:
+    answer = quadlink("up", str(write_quad(tmp_path, quad.name)))
+    assert answer.returncode == 2
+    assert f"a lab named {quad.name} exists already" in answer.stderr
+    assert f"quadlink down --name {quad.name}" in answer.stderr
+    assert quad.whole()
+
+
+def test_a_foreign_namespace_of_a_wanted_name_is_refused_and_kept(tmp_path: Path, name: str) -> None:
+    foreign = f"{name}-gcp"
+    subprocess.run(["ip", "netns", "add", foreign], check=True)
+    try:
+        answer = quadlink("up", str(write_quad(tmp_path, name)))
+        assert answer.returncode == 2
+        assert f"namespace {foreign} exists already" in answer.stderr
+        assert left_of(name) == [foreign]
+    finally:
+        subprocess.run(["ip", "netns", "delete", foreign], check=True)
+
+
+# What `up` says on stderr before it goes on: an interrupt at each of these meets another half-made state.
+@pytest.mark.parametrize("step", ["nodes", "links", "controller", "sessions"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_up_interrupted_at_any_step_leaves_nothing(
+    tmp_path: Path, name: str, step: str, number: signal.Signals
+) -> None:
+    up = subprocess.Popen(
+        [str(QUADLINK), "up", str(write_quad(tmp_path, name))], stderr=subprocess.PIPE, text=True
+    )
+    assert up.stderr is not None
+    for line in up.stderr:
+        if step in line:
+            break
+    up.send_signal(number)
+    _, said = up.communicate(timeout=30)
+    assert up.returncode == 128 + number, said
+    assert left_of(name) == []
+
+
+def test_more_interrupts_do_not_stop_the_taking_down(tmp_path: Path, name: str) -> None:
+    up = subprocess.Popen(
+        [str(QUADLINK), "up", str(write_quad(tmp_path, name))], stderr=subprocess.PIPE, text=True
+    )
+    assert up.stderr is not None
+    for line in up.stderr:
+        if "controller" in line:
+            break
+    while up.poll() is None:
+        up.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            up.wait(timeout=0.05)
+    up.stderr.close()
+    assert up.returncode in (128 + signal.SIGINT, -signal.SIGINT)
+    assert left_of(name) == []
+
+
+def test_down_works_after_everything_was_killed(tmp_path: Path, name: str) -> None:
+    quadlink("up", str(write_quad(tmp_path, name)))
+    for pid in processes_of(name):
+        os.kill(pid, signal.SIGKILL)
+    answer = quadlink("--name", name, "inspect", "links")
+    assert answer.returncode == 2
+    assert "does not answer" in answer.stderr
+    assert quadlink("down", "--name", name).returncode == 0
+    assert left_of(name) == []
+
+
+def test_a_dead_engine_takes_every_carrier_and_inspect_says_so(tmp_path: Path, name: str) -> None:
+    quadlink("up", str(write_quad(tmp_path, name)))
+    pids = json.loads(quadlink("--name", name, "inspect", "--format", "json").stdout)["pids"]
+    os.kill(pids["engine"], signal.SIGKILL)
+    eventually(lambda: quadlink("--name", name, "inspect", "links").returncode == 1)
+    answer = quadlink("--name", name, "inspect", "links")
+    assert "the engine ended: no link carries traffic" in answer.stderr
+
+
+def test_commands_without_a_lab_say_how_to_get_one() -> None:
+    answer = quadlink("--name", "nowhere", "inspect")
+    assert answer.returncode == 2
+    assert "no lab named nowhere is up" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (("gcp:ch2", "mars:ch2"), ":12: links[1].endpoints[1]"),
+        (("type: plain", "type: plane"), ":15: links[4].type"),
+        (("asn: 64512", "asn: many"), ":4: nodes.aws.bgp.asn"),
+    ],
+)
+def test_a_wrong_topology_is_refused_with_file_line_and_field(
+    tmp_path: Path, change: tuple[str, str], problem: str
+) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(QUAD.read_text().replace(*change, 1))
+    for command in ("validate", "up"):
+        answer = quadlink(command, str(path))
+        assert (answer.returncode, answer.stdout) == (2, "")
+        assert answer.stderr.startswith(f"{path}{problem}")
+    assert left_of("quad") == []
