@@ -1,0 +1,28 @@
+"""Runs one benchmark: python -m bench NAME --format table|json, as `quadlink bench NAME` does."""
+
+import argparse
+import sys
+
+from netns_lab.boundary import run_command
+from netns_lab.output import Format, Output
+
+from bench import smoke
+from bench.figures import report
+
+BENCHMARKS = {"smoke": smoke.run}
+
+
+def main() -> None:
+    """Measures and prints; exit 1 where a goal is missed, 2 where it cannot be measured."""
+    parser = argparse.ArgumentParser(prog="quadlink bench", description="Measure on this machine.")
+    parser.add_argument("name", choices=BENCHMARKS)
+    parser.add_argument("--format", type=Format, choices=list(Format), default=Format.TABLE)
+    arguments = parser.parse_args()
+    figures = BENCHMARKS[arguments.name](lambda text: print(text, file=sys.stderr, flush=True))
+    report(figures, Output(arguments.format))
+    if any(figure.met is False for figure in figures):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run_command(main)

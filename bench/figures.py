@@ -1,0 +1,87 @@
+"""A measured figure beside its goal and what it is compared with; printed as a table or as JSON."""
+
+import os
+import platform
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from netns_lab.output import Output
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """The median of `samples` in `unit`; `ratio` is against the reference's value, `goal` bounds it."""
+
+    name: str
+    value: float
+    unit: str
+    samples: list[float]
+    reference: str | None = None
+    ratio: float | None = None
+    goal: float | None = None
+    met: bool | None = None
+
+
+def figure(
+    name: str,
+    unit: str,
+    samples: Sequence[float],
+    goal: float | None = None,
+    bound: Literal["at most", "at least"] = "at most",
+    reference: Figure | None = None,
+) -> Figure:
+    """The median of the samples, held against a goal where there is one."""
+    value = statistics.median(samples)
+    met = None if goal is None else (value <= goal if bound == "at most" else value >= goal)
+    return Figure(
+        name=name,
+        value=round(value, 3),
+        unit=unit,
+        samples=[round(sample, 3) for sample in samples],
+        reference=reference.name if reference else None,
+        ratio=round(value / reference.value, 3) if reference else None,
+        goal=goal,
+        met=met,
+    )
+
+
+def machine() -> dict[str, object]:
+    """What the figures were measured on."""
+    models = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    return {
+        "cpu": models[0] if models else platform.machine(),
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 2),
+    }
+
+
+def report(figures: Sequence[Figure], output: Output) -> None:
+    """Prints the figures."""
+    output.table(
+        {"machine": machine(), "figures": [asdict(entry) for entry in figures]},
+        ("figure", "median", "min", "max", "n", "unit", "goal", "met", "against", "ratio"),
+        [
+            (
+                entry.name,
+                entry.value,
+                min(entry.samples),
+                max(entry.samples),
+                len(entry.samples),
+                entry.unit,
+                entry.goal,
+                entry.met,
+                entry.reference,
+                entry.ratio,
+            )
+            for entry in figures
+        ],
+    )

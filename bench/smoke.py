@@ -1,0 +1,156 @@
+"""The few figures that tell whether the whole works as it should: build, break, carry, take down."""
+
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from netns_lab.builder import RunningLab, running_lab
+from netns_lab.demo import QUAD, READY_TIMEOUT_S
+from netns_lab.directory import LabError, NotReady
+from netns_lab.plan import LabPlan
+from netns_lab.readiness import wait_until_ready
+from netns_lab.trial import Traffic
+from pyroute2 import IPRoute
+
+from bench.figures import Figure, figure
+from bench.tcp import throughput_gbps, veth_pair
+from dataplane.link_state import LinkMonitor
+from dataplane.namespace import run_in_namespace
+
+ROUNDS = 3
+CARRIER_ROUNDS = 10
+CARRIER_TIMEOUT_S = 5.0
+CUTS = 5
+CUT_OBSERVED_S = 0.5
+SILENCE_OBSERVED_S = 6.0
+TRAFFIC_LIMIT_S = 180.0
+TCP_S = 3.0
+
+Say = Callable[[str], None]
+
+
+def run(say: Say) -> list[Figure]:
+    """All figures, measured one after the other on labs of its own."""
+    up_s, down_s = [], []
+    for number in range(ROUNDS):
+        say(f"bench: up and down {number + 1} of {ROUNDS}")
+        start = time.monotonic()
+        with running_lab(QUAD, _quietly, READY_TIMEOUT_S) as lab:
+            up_s.append(time.monotonic() - start)
+            _check_ready(lab.missing)
+            start = time.monotonic()
+        down_s.append(time.monotonic() - start)
+    say("bench: demo")
+    demo_s = _timed_command("demo", "--format", "json")
+    with running_lab(QUAD, _quietly, READY_TIMEOUT_S) as lab:
+        _check_ready(lab.missing)
+        say("bench: inspect")
+        inspect_s = [_timed_command("--name", lab.directory.name, "inspect", "links") for _ in range(ROUNDS)]
+        say("bench: carrier of the far end")
+        carrier_ms = [_far_carrier_loss_ms(lab.plan) for _ in range(CARRIER_ROUNDS)]
+        say("bench: TCP over one channel, and over bare veth")
+        channel, veth = _tcp(lab.plan)
+        outages = _outages(lab, say)
+    return [
+        figure("lab up: sessions established, prefixes installed", "s", up_s, 5),
+        figure("lab down", "s", down_s, 1),
+        figure("demo, once set up", "s", [demo_s], 30),
+        figure("inspect at the shell", "s", inspect_s, 0.3),
+        figure("interface down, until the far end's carrier is lost", "ms", carrier_ms, 5),
+        *outages,
+        veth,
+        channel,
+    ]
+
+
+def _quietly(text: str) -> None:
+    """What building a lab says is not what a benchmark has to say."""
+
+
+def _check_ready(missing: list[str]) -> None:
+    if missing:
+        raise NotReady(f"the lab is not ready: {'; '.join(missing)}")
+
+
+def _timed_command(*words: str) -> float:
+    """Seconds that a command takes, from the shell and back."""
+    command = [str(Path(sys.executable).with_name("quadlink")), *words]
+    start = time.monotonic()
+    answer = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    if answer.returncode != 0:
+        raise LabError(f"quadlink {' '.join(words)} failed: {answer.stderr.decode(errors='replace')}")
+    return time.monotonic() - start
+
+
+def _far_carrier_loss_ms(plan: LabPlan) -> float:
+    """From the command in one namespace to the notice in the other; both interfaces are up afterwards."""
+    near, far = next(link for link in plan.links if link.macsec is not None).ends
+    namespace = plan.node(near.node).namespace
+    monitor = LinkMonitor(plan.node(far.node).namespace)
+    try:
+        start = run_in_namespace(namespace, partial(_set_link, near.name, "down"))
+        _await_carrier(monitor, far.name, False)
+        lost = time.monotonic()
+        run_in_namespace(namespace, partial(_set_link, near.name, "up"))
+        _await_carrier(monitor, far.name, True)
+    finally:
+        monitor.close()
+    return (lost - start) * 1000
+
+
+def _set_link(interface: str, state: str) -> float:
+    """When the command was given to the kernel."""
+    with IPRoute() as netlink:
+        start = time.monotonic()
+        netlink.link("set", ifname=interface, state=state)
+        return start
+
+
+def _await_carrier(monitor: LinkMonitor, interface: str, carrier: bool) -> None:
+    while select.select([monitor.fileno()], [], [], CARRIER_TIMEOUT_S)[0]:
+        if any(state.name == interface and state.carrier is carrier for state in monitor.read()):
+            return
+    raise LabError(f"{interface}: no change of carrier within {CARRIER_TIMEOUT_S:.0f} s")
+
+
+def _tcp(plan: LabPlan) -> tuple[Figure, Figure]:
+    link = next(link for link in plan.links if link.macsec is not None)
+    source, destination = (plan.node(end.node).namespace for end in link.ends)
+    address = link.ends[1].addresses[0].partition("/")[0]
+    channel_gbps, veth_gbps = [], []
+    with veth_pair() as (veth_source, veth_destination, veth_address):
+        for _ in range(ROUNDS):
+            veth_gbps.append(throughput_gbps(veth_source, veth_destination, veth_address, TCP_S))
+            channel_gbps.append(throughput_gbps(source, destination, address, TCP_S))
+    veth = figure("one TCP stream over bare veth", "Gbit/s", veth_gbps)
+    return figure("one TCP stream over one MACsec channel", "Gbit/s", channel_gbps, 1, "at least", veth), veth
+
+
+def _outages(lab: RunningLab, say: Say) -> list[Figure]:
+    outage_ms: dict[str, list[float]] = {}
+    with Traffic(lab.directory, lab.plan, TRAFFIC_LIMIT_S) as traffic:
+        link = traffic.busiest_channel()
+        for number in range(CUTS):
+            say(f"bench: carrier cut {number + 1} of {CUTS}")
+            result = traffic.fail(link, "carrier", CUT_OBSERVED_S)
+            for way, outage in result.outages.items():
+                outage_ms.setdefault(way, []).append(outage.outage_ms_max)
+            _heal(lab, traffic, link)
+        say("bench: silent cut")
+        silent = traffic.fail(link, "silent", SILENCE_OBSERVED_S)
+        _heal(lab, traffic, link)
+    cuts = [
+        figure(f"carrier cut, outage {way} (known to {result.resolution_ms:.0f} ms)", "ms", samples, 20)
+        for way, samples in outage_ms.items()
+    ]
+    worst = [outage.outage_ms_max for outage in silent.outages.values()]
+    return [*cuts, figure("silent cut, outage (hold timer, no BFD)", "ms", worst, 5000)]
+
+
+def _heal(lab: RunningLab, traffic: Traffic, link: str) -> None:
+    traffic.controller.call("heal", link=link)
+    _check_ready(wait_until_ready(lab.directory, READY_TIMEOUT_S))
