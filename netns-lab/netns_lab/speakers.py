@@ -121,11 +121,17 @@ class LabRouter:
         installed = {route.prefix: frozenset(route.next_hops) for route in self.installed()}
         interfaces = {ifindex: name for name, ifindex in self.ifindexes.items()}
         wanted = {
-            prefix: frozenset((hop.gateway, interfaces[hop.ifindex]) for hop in self.router.next_hops(prefix))
+            prefix: frozenset(
+                (hop.gateway, interfaces[hop.ifindex])
+                for hop in self.router.next_hops(prefix)
+                if self.monitor.links[hop.ifindex].usable
+            )
             for prefix in self.router.rib.prefixes()
             if prefix not in self.node.originate
         }
-        return [prefix for prefix, next_hops in wanted.items() if installed.get(prefix) != next_hops]
+        return [
+            prefix for prefix, next_hops in wanted.items() if installed.get(prefix, frozenset()) != next_hops
+        ]
 
     def installed(self) -> list[InstalledRoute]:
         """Every route that BGP brought, by the kernel's own word, in order of prefix."""
@@ -136,7 +142,8 @@ class LabRouter:
         for route in sorted(tables.routes, key=lambda route: route.prefix):
             if route.nexthop is None:
                 continue
-            members = [by_id[id].next_hop for id in by_id[route.nexthop].members if id in by_id]
+            group = by_id.get(route.nexthop)
+            members = [by_id[id].next_hop for id in group.members if id in by_id] if group else []
             hops = [(hop.gateway, interfaces.get(hop.ifindex, "?")) for hop in members if hop is not None]
             hops.sort(key=lambda hop: hop[1])
             routes.append(InstalledRoute(route.prefix, route.nexthop, tuple(hops)))

@@ -44,7 +44,7 @@ class Views:
             "lab": controller.plan.name,
             "pids": self._pids(),
             name: body[topic](),
-            "problems": self.problems(),
+            "problems": self.problems() + (self._not_installed() if topic == "routes" else []),
         }
 
     def problems(self) -> list[str]:
@@ -80,10 +80,14 @@ class Views:
                     for prefix in peer.originate
                     if (":" in prefix) == family and prefix not in heard
                 ]
-        if not found:  # the kernel is asked only once BGP has nothing left to wait for
-            for name, router in self._controller.routers.items():
-                found += [f"{name}: {prefix} not installed" for prefix in router.not_installed()]
-        return found
+        return found or self._not_installed()  # the kernel is asked only once BGP has nothing to wait for
+
+    def _not_installed(self) -> list[str]:
+        return [
+            f"{name}: the kernel's route to {prefix} is not what BGP chose"
+            for name, router in self._controller.routers.items()
+            for prefix in router.not_installed()
+        ]
 
     def nodes(self) -> list[Document]:
         """Every node: where it lives and what it speaks."""

@@ -72,6 +72,16 @@ def test_the_last_channel_lost_takes_the_route_and_healing_brings_it_back(quad: 
     quad.heal()
 
 
+def test_routes_that_somebody_else_removed_are_reported_and_put_back_by_the_next_change(quad: Lab) -> None:
+    assert quad.run("exec", "aws", "--", "ip", "nexthop", "flush").returncode == 0
+    answer = quad.run("inspect", "routes")
+    assert answer.returncode == 1
+    assert "aws: the kernel's route to 10.2.0.0/16 is not what BGP chose" in answer.stderr
+    quad.run("fail", "link", "ch1")
+    eventually(lambda: quad.paths("aws", "10.2.0.0/16") == 3)
+    assert quad.run("inspect", "routes").returncode == 0
+
+
 def test_a_fault_with_a_time_heals_by_itself(quad: Lab) -> None:
     quad.run("fail", "link", "ch1", "--for", "100ms")
     eventually(lambda: quad.link("ch1")["state"] == "up")
