@@ -29,6 +29,8 @@ from netns_lab.topology import load_topology
 
 PROCESS_START_TIMEOUT_S = 10.0
 POLL_INTERVAL_S = 0.02
+# linux/capability.h
+CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
 LOOPBACK_IFINDEX = 1
 _FAMILIES = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 
@@ -52,6 +54,7 @@ def running_lab(
     ends the building or the block early, also Ctrl-C, leaves nothing. Raises TopologyError or LabError.
     """
     _check_place()
+    _check_capabilities()
     topology = load_topology(topology_file)
     directory = LabDirectory(topology.name)
     directory.create(topology_file)
@@ -71,6 +74,18 @@ def _check_place() -> None:
     """ExaBGP's configuration names the interpreter, and cannot name every path."""
     if not re.fullmatch(r"[ !#-\[\]-~]+", sys.executable) or "'" in sys.executable:
         raise LabError(f"ExaBGP cannot run {sys.executable}; move the clone to a path of plain ASCII letters")
+
+
+def _check_capabilities() -> None:
+    """Root in a container may have less than root on a machine (capabilities(7))."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    effective = next(int(line.split()[1], 16) for line in lines if line.startswith("CapEff:"))
+    missing = [name for name, bit in CAPABILITIES.items() if not effective >> bit & 1]
+    if missing:
+        lacking = " and ".join(missing)
+        raise LabError(
+            f"this root lacks {lacking}; run quadlink on the machine itself, or allow its container these"
+        )
 
 
 def _build(directory: LabDirectory, plan: LabPlan, say: Callable[[str], None]) -> None:

@@ -107,4 +107,4 @@ def _prepare_directory() -> None:
 def _check(result: int) -> None:
     if result != 0:
         reason = os.strerror(ctypes.get_errno())
-        raise LabError(f"no network namespace can be made here ({reason}); it needs root with CAP_SYS_ADMIN")
+        raise LabError(f"no network namespace can be made here: {reason}")

@@ -134,6 +134,17 @@ def test_commands_without_a_lab_say_how_to_get_one() -> None:
     assert "no lab named nowhere is up" in answer.stderr
 
 
+@pytest.mark.parametrize("capability", ["net_admin", "sys_admin"])
+def test_a_root_without_a_capability_is_told_which(tmp_path: Path, name: str, capability: str) -> None:
+    without = ["setpriv", f"--inh-caps=-{capability}", f"--bounding-set=-{capability}"]
+    command = [*without, str(QUADLINK), "up", str(write_quad(tmp_path, name))]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == 2
+    assert answer.stderr.startswith(f"quadlink: this root lacks CAP_{capability.upper()};")
+    assert len(answer.stderr.splitlines()) == 1
+    assert left_of(name) == []
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
