@@ -35,7 +35,7 @@ def create_namespace(name: str, mark: str, sysctls: Mapping[str, str]) -> None:
     _prepare_directory()
     path = NAMESPACE_DIRECTORY / name
     naming = threading.Lock()
-    given_up = threading.Event()
+    given_up, named = threading.Event(), threading.Event()
 
     def make() -> None:
         _check(_libc.unshare(CLONE_NEWNET))
@@ -48,6 +48,7 @@ def create_namespace(name: str, mark: str, sysctls: Mapping[str, str]) -> None:
                 return
             # The name comes last: whoever is killed before leaves nothing.
             os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o444))
+            named.set()
             _check(_libc.mount(b"/proc/thread-self/ns/net", os.fsencode(path), b"none", MS_BIND, None))
 
     try:
@@ -59,7 +60,8 @@ def create_namespace(name: str, mark: str, sysctls: Mapping[str, str]) -> None:
     except BaseException:
         with naming:  # an interruption may come while the thread still works
             given_up.set()
-            delete_namespace(name)
+            if named.is_set():  # else a file of that name is somebody else's
+                delete_namespace(name)
         raise
 
 

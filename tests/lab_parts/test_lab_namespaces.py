@@ -84,6 +84,14 @@ def test_a_namespace_that_cannot_be_finished_leaves_no_file(sysctls: dict[str, s
     create_namespace(f"{LAB}-r1", LAB, FORWARD)
 
 
+def test_a_namespace_that_cannot_be_finished_leaves_a_foreign_one_of_its_name() -> None:
+    ip("netns", "add", f"{LAB}-r1")
+    inside = run_in_namespace(f"{LAB}-r1", lambda: os.readlink("/proc/thread-self/ns/net"))
+    with pytest.raises(LabError, match="sysctl"):
+        create_namespace(f"{LAB}-r1", LAB, {"net.ipv4.no_such_thing": "1"})
+    assert run_in_namespace(f"{LAB}-r1", lambda: os.readlink("/proc/thread-self/ns/net")) == inside
+
+
 def test_an_interruption_after_the_name_was_given_takes_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
     check, calls = module._check, []
 
