@@ -73,16 +73,20 @@ class Service:
                 subscriber.write(line)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        captures: list[str] = []
+        captures: set[str] = set()  # that this client started: nobody else will end them
         try:
             while line := await reader.readline():
                 document = wireformat.from_line(line)
-                if document.get("call") == "start_capture":
-                    captures.append(document.get("arguments", {}).get("path"))
                 if document.get("subscribe"):
                     self._subscribers.add(writer)
                     continue
-                writer.write(wireformat.to_line(self._answer(document)))
+                answer = self._answer(document)
+                match answer, document:
+                    case {"result": _}, {"call": "start_capture", "arguments": {"path": path}}:
+                        captures.add(path)
+                    case {"result": _}, {"call": "stop_capture", "arguments": {"path": path}}:
+                        captures.discard(path)
+                writer.write(wireformat.to_line(answer))
                 await writer.drain()
         except (ConnectionError, ValueError) as error:
             log.warning("a client was dropped: %s", error)
@@ -90,8 +94,8 @@ class Service:
             pass  # the engine ends
         finally:
             self._subscribers.discard(writer)
-            for path in captures:  # nobody else knows of them
-                with contextlib.suppress(LinkError):
+            for path in captures:
+                with contextlib.suppress(LinkError, OSError):
                     self.engine.stop_capture(path)
             writer.close()  # and no wait for a client that does not read
 

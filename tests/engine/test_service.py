@@ -206,6 +206,34 @@ def test_a_capture_is_written_while_it_runs_and_again_after_another(
     serving.stop()  # it ends what still runs
 
 
+def test_a_capture_ends_with_the_client_that_started_it_and_with_no_other(
+    serving: Serving, client: EngineClient, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "capture.pcap")
+    other = EngineClient(serving.socket_path)
+    other.start_capture(path, ["ch1"], "clear", 2048)
+    other.stop_capture(path)
+    client.start_capture(path, ["ch1"], "clear", 2048)
+    with pytest.raises(LinkError, match="running already"):
+        other.start_capture(path, ["ch1"], "clear", 2048)
+    other.close()
+    with serving.connect() as stream:  # answered after the other's end was seen
+        assert "result" in exchange(stream, b'{"call": "links"}')
+    assert client.stop_capture(path) == 0
+    last = EngineClient(serving.socket_path)
+    last.start_capture(path, ["ch1"], "clear", 2048)
+    last.close()
+    eventually(lambda: _can_capture(client, path))
+
+
+def _can_capture(client: EngineClient, path: str) -> bool:
+    try:
+        client.start_capture(path, ["ch1"], "clear", 2048)
+    except LinkError:
+        return False
+    return True
+
+
 def test_no_key_is_told_in_states_errors_or_log(
     serving: Serving, client: EngineClient, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
