@@ -87,6 +87,21 @@ static ql_sak_use *find_use(ql_transmit_side *side, const uint8_t *sak_digest)
     return use;
 }
 
+/* Checks what an SA is to be installed with, and makes its key and its SAK's digest. */
+static int prepare_key(const ql_cipher_library *cipher, uint8_t an, uint64_t pn, const uint8_t sak[32],
+                       void **key, uint8_t sak_digest[QL_SAK_DIGEST_OCTETS])
+{
+    if (an >= QL_ASSOCIATIONS)
+        return QL_SECY_BAD_AN;
+    if (!usable_pn(pn))
+        return QL_SECY_BAD_PN;
+    *key = cipher->new_key(sak);
+    if (*key == NULL)
+        return QL_SECY_NO_MEMORY;
+    SHA256(sak, QL_SECY_SAK_OCTETS, sak_digest);
+    return 0;
+}
+
 static int set_transmit_sa(ql_transmit_side *side, uint8_t an, const uint8_t *sak, const uint8_t *sak_digest,
                            void *key, uint64_t next_pn)
 {
@@ -108,16 +123,12 @@ int ql_secy_install_transmit_sa(ql_secy *secy, uint8_t an, const uint8_t sak[32]
 {
     ql_transmit_side *side = secy->transmit;
     uint8_t sak_digest[QL_SAK_DIGEST_OCTETS];
-    if (an >= QL_ASSOCIATIONS)
-        return QL_SECY_BAD_AN;
-    if (!usable_pn(next_pn))
-        return QL_SECY_BAD_PN;
-    void *key = side->cipher->new_key(sak);
-    if (key == NULL)
-        return QL_SECY_NO_MEMORY;
-    SHA256(sak, QL_SECY_SAK_OCTETS, sak_digest);
+    void *key;
+    int error = prepare_key(side->cipher, an, next_pn, sak, &key, sak_digest);
+    if (error != 0)
+        return error;
     pthread_mutex_lock(&side->lock);
-    int error = set_transmit_sa(side, an, sak, sak_digest, key, next_pn);
+    error = set_transmit_sa(side, an, sak, sak_digest, key, next_pn);
     pthread_mutex_unlock(&side->lock);
     if (error != 0)
         side->cipher->free_key(key);
@@ -187,16 +198,12 @@ int ql_secy_install_receive_sa(ql_secy *secy, const uint8_t sci[8], uint8_t an, 
 {
     ql_receive_side *side = secy->receive;
     uint8_t sak_digest[QL_SAK_DIGEST_OCTETS];
-    if (an >= QL_ASSOCIATIONS)
-        return QL_SECY_BAD_AN;
-    if (!usable_pn(lowest_pn))
-        return QL_SECY_BAD_PN;
-    void *key = side->cipher->new_key(sak);
-    if (key == NULL)
-        return QL_SECY_NO_MEMORY;
-    SHA256(sak, QL_SECY_SAK_OCTETS, sak_digest);
+    void *key;
+    int error = prepare_key(side->cipher, an, lowest_pn, sak, &key, sak_digest);
+    if (error != 0)
+        return error;
     pthread_mutex_lock(&side->lock);
-    int error = set_receive_sa(side, sci, an, sak_digest, key, lowest_pn);
+    error = set_receive_sa(side, sci, an, sak_digest, key, lowest_pn);
     pthread_mutex_unlock(&side->lock);
     if (error != 0)
         side->cipher->free_key(key);
