@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_interface
 from pathlib import Path
+from typing import TypeVar
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
@@ -33,6 +34,7 @@ POLL_INTERVAL_S = 0.02
 CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
 LOOPBACK_IFINDEX = 1
 _FAMILIES = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
+Client = TypeVar("Client", EngineClient, ControllerClient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,7 @@ def _check_capabilities() -> None:
 
 def _build(directory: LabDirectory, plan: LabPlan, say: Callable[[str], None]) -> None:
     _write_hosts(directory, plan)
-    _start_engine(directory)
-    engine = _connect_engine(directory)
+    engine = _start_engine(directory)
     try:
         say(f"making {len(plan.nodes)} nodes")
         for node in plan.nodes:
@@ -113,36 +114,31 @@ def _write_hosts(directory: LabDirectory, plan: LabPlan) -> None:
     directory.hosts.write_text("\n".join(lines) + "\n")
 
 
-def _start_engine(directory: LabDirectory) -> None:
+def _start_engine(directory: LabDirectory) -> EngineClient:
     command = [sys.executable, "-m", "dataplane.service"]
     command += ["--socket", str(directory.engine_socket), "--counters", str(directory.counters)]
-    start_daemon(command, directory.mark, directory.log("engine"))
-
-
-def _connect_engine(directory: LabDirectory) -> EngineClient:
-    deadline = time.monotonic() + PROCESS_START_TIMEOUT_S
-    while True:
-        try:
-            return EngineClient(directory.engine_socket)
-        except EngineGone:
-            if time.monotonic() > deadline:
-                raise LabError(f"the engine did not start:\n{_tail(directory.log('engine'))}") from None
-            time.sleep(POLL_INTERVAL_S)
+    return _start(directory, "engine", command, lambda: EngineClient(directory.engine_socket))
 
 
 def _start_controller(directory: LabDirectory) -> None:
     command = [sys.executable, "-m", "netns_lab.controller", directory.name]
-    process = start_daemon(command, directory.mark, directory.log("controller"))
+    _start(directory, "controller", command, lambda: ControllerClient(directory)).close()
+
+
+def _start(
+    directory: LabDirectory, process_name: str, command: list[str], connect: Callable[[], Client]
+) -> Client:
+    """Starts a process of the lab and waits until it answers. Raises LabError with the end of its log."""
+    process = start_daemon(command, directory.mark, directory.log(process_name))
     deadline = time.monotonic() + PROCESS_START_TIMEOUT_S
     while True:
         try:
-            ControllerClient(directory).close()
-            return
-        except ControllerGone:
+            return connect()
+        except (EngineGone, ControllerGone):
             if process.poll() is not None or time.monotonic() > deadline:
-                log = _tail(directory.log("controller"))
+                log = _tail(directory.log(process_name))
                 status = f"exit status {process.poll()}" if process.poll() is not None else "no answer"
-                raise LabError(f"the controller did not start ({status}):\n{log}") from None
+                raise LabError(f"the {process_name} did not start ({status}):\n{log}") from None
             time.sleep(POLL_INTERVAL_S)
 
 

@@ -39,6 +39,7 @@ class LabRouter:
         self._now_ns = now_ns
         self.monitor = LinkMonitor(node.namespace)
         self.ifindexes: Mapping[str, int] = {link.name: link.ifindex for link in self.monitor.links.values()}
+        self._interfaces = {ifindex: name for name, ifindex in self.ifindexes.items()}
         self._kernel = NetlinkKernel(node.namespace)
         routes = RouteTable(self._kernel, down=self.ifindexes.values())
         config = speaker_config(plan, node)
@@ -119,10 +120,9 @@ class LabRouter:
     def not_installed(self) -> list[str]:
         """The prefixes whose route in the kernel is not what BGP chose."""
         installed = {route.prefix: frozenset(route.next_hops) for route in self.installed()}
-        interfaces = {ifindex: name for name, ifindex in self.ifindexes.items()}
         wanted = {
             prefix: frozenset(
-                (hop.gateway, interfaces[hop.ifindex])
+                (hop.gateway, self._interfaces[hop.ifindex])
                 for hop in self.router.next_hops(prefix)
                 if self.monitor.links[hop.ifindex].usable
             )
@@ -137,14 +137,15 @@ class LabRouter:
         """Every route that BGP brought, by the kernel's own word, in order of prefix."""
         tables = self._kernel.dump()
         by_id = {nexthop.id: nexthop for nexthop in tables.nexthops}
-        interfaces = {ifindex: name for name, ifindex in self.ifindexes.items()}
         routes = []
         for route in sorted(tables.routes, key=lambda route: route.prefix):
             if route.nexthop is None:
                 continue
             group = by_id.get(route.nexthop)
             members = [by_id[id].next_hop for id in group.members if id in by_id] if group else []
-            hops = [(hop.gateway, interfaces.get(hop.ifindex, "?")) for hop in members if hop is not None]
+            hops = [
+                (hop.gateway, self._interfaces.get(hop.ifindex, "?")) for hop in members if hop is not None
+            ]
             hops.sort(key=lambda hop: hop[1])
             routes.append(InstalledRoute(route.prefix, route.nexthop, tuple(hops)))
         return routes
@@ -171,13 +172,9 @@ def speaker_config(plan: LabPlan, node: NodePlan) -> SpeakerConfig:
 
 def sessions_of(plan: LabPlan, node: NodePlan, ifindexes: Mapping[str, int]) -> list[Session]:
     """The sessions of a router, all down."""
-    sessions = []
-    for link in plan.links:
-        for planned in link.sessions:
-            if node.name not in (end.node for end in planned.ends):
-                continue
-            local, peer = planned.seen_from(node.name)
-            sessions.append(
-                Session(peer.address, peer.node, link.name, local.interface, ifindexes[local.interface])
-            )
-    return sessions
+    links = {interface.name: interface.link for interface in node.interfaces}
+    ends = (session.seen_from(node.name) for session in plan.sessions_of(node.name))
+    return [
+        Session(peer.address, peer.node, links[local.interface], local.interface, ifindexes[local.interface])
+        for local, peer in ends
+    ]
