@@ -7,6 +7,7 @@ network namespace, a TAP interface or a process behind fails.
 
 import os
 import select
+import signal
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ import pytest
 # Inherited by every process a test starts, however it detaches itself.
 MARK = "QUADLINK_TEST_SESSION"
 EXIT_GRACE_S = 2.0
+
+
+# A shell that starts the run in the background has it ignore SIGINT, and so would every command under test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,0 +1,68 @@
+"""The commands that prove and measure: demo, test, bench."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from netns_lab.directory import LabError
+from netns_lab.options import EXIT_FAIL, FormatOption, Options, need_root, no_name, output, say
+
+
+def demo(
+    file: Annotated[Path | None, typer.Argument(help="Another topology than quad.")] = None,
+    format: FormatOption = None,
+) -> None:
+    """Run the four-channel lab and break it.
+
+    Cuts a channel under traffic, then silences it, and prints how long it was dark.
+
+    \b
+    Examples:
+      sudo ./quadlink demo
+      sudo ./quadlink demo --format json
+    """
+    from netns_lab.demo import run_demo
+
+    no_name("demo")
+    need_root()
+    if not run_demo(file, output(format), lambda text: say(f"demo: {text}")):
+        raise typer.Exit(EXIT_FAIL)
+
+
+def test(
+    arguments: Annotated[list[str] | None, typer.Argument(help="Arguments for pytest.")] = None,
+) -> None:
+    """Run quadlink's own tests.
+
+    Lab tests need root.
+
+    \b
+    Examples:
+      sudo ./quadlink test
+      sudo ./quadlink test -k macsec
+    """
+    root = Path(__file__).resolve().parents[3]
+    if not (root / "tests").is_dir():
+        raise LabError(f"no tests at {root}; run this from a clone of quadlink")
+    os.chdir(root)
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *(arguments or [])])
+
+
+def bench(
+    benchmark: Annotated[str, typer.Argument(metavar="NAME", help="smoke.")],
+    format: FormatOption = None,
+) -> None:
+    """Measure on this machine.
+
+    Prints each figure beside its goal and what it is compared with.
+
+    \b
+    Example:
+      sudo ./quadlink bench smoke
+    """
+    need_root()
+    chosen = format or Options.format
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "bench", benchmark, "--format", chosen.value])
