@@ -1,6 +1,7 @@
 """Builds a lab: engine, namespaces, links, addresses, controller. What fails is taken down again."""
 
 import re
+import secrets
 import socket
 import sys
 import time
@@ -25,6 +26,7 @@ from netns_lab.namespaces import create_namespace
 from netns_lab.plan import InterfacePlan, LabPlan, LinkPlan, NodePlan, plan_lab
 from netns_lab.processes import start_daemon
 from netns_lab.readiness import wait_until_ready
+from netns_lab.state import save_plan
 from netns_lab.teardown import bring_down
 from netns_lab.topology import load_topology
 
@@ -59,9 +61,10 @@ def running_lab(
     _check_capabilities()
     topology = load_topology(topology_file)
     directory = LabDirectory(topology.name)
-    directory.create(topology_file)
+    directory.create()
     try:
-        plan = plan_lab(topology, directory.random_bytes())
+        plan = plan_lab(topology, secrets.token_bytes)
+        save_plan(directory, plan)
         _build(directory, plan, say)
         say("waiting for sessions and prefixes")
         yield RunningLab(directory, plan, wait_until_ready(directory, ready_timeout_s))

@@ -19,9 +19,8 @@ from dataplane.links.specification import FaultMode
 from netns_lab.api import MAXIMUM_LINE_OCTETS, Document
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.event_log import EventKind, EventLog
-from netns_lab.plan import plan_lab
 from netns_lab.speakers import LabRouter
-from netns_lab.topology import load_topology
+from netns_lab.state import load_plan
 from netns_lab.views import Views
 
 log = logging.getLogger("controller")
@@ -32,7 +31,7 @@ class Controller:
 
     def __init__(self, directory: LabDirectory, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
         """Raises EngineGone where the engine does not run."""
-        self.plan = plan_lab(load_topology(directory.topology), directory.random_bytes())
+        self.plan = load_plan(directory)
         self.now_ns = now_ns
         self.log = EventLog(now_ns)
         self.engine = EngineClient(directory.engine_socket)

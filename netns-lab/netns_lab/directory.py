@@ -1,16 +1,12 @@
 """A lab's runtime directory: sockets, logs, counters and keys in one place that only root can read."""
 
 import contextlib
-import hashlib
-import os
 import secrets
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 RUN_DIRECTORY = Path("/run/quadlink")
-SEED_OCTETS = 32
 
 
 class LabError(Exception):
@@ -55,12 +51,8 @@ class LabDirectory:
         return self.path / "controller.sock"
 
     @property
-    def topology(self) -> Path:
-        return self.path / "topology.yaml"
-
-    @property
-    def seed(self) -> Path:
-        return self.path / "seed"
+    def plan(self) -> Path:
+        return self.path / "plan.json"
 
     @property
     def mark(self) -> str:
@@ -77,8 +69,8 @@ class LabDirectory:
     def log(self, process: str) -> Path:
         return self.path / f"{process}.log"
 
-    def create(self, topology: Path) -> None:
-        """Makes the directory, which is the claim on the lab's name, and keeps the topology in it.
+    def create(self) -> None:
+        """Makes the directory, which is the claim on the lab's name.
 
         Raises NameTaken where there is one already.
         """
@@ -91,28 +83,9 @@ class LabDirectory:
             ) from None
         try:
             (self.path / "id").write_text(secrets.token_hex(8))
-            for path, content in (
-                (self.topology, topology.read_bytes()),
-                (self.seed, secrets.token_bytes(SEED_OCTETS)),
-            ):
-                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(content)
         except BaseException:
             self.remove()
             raise
-
-    def random_bytes(self) -> Callable[[int], bytes]:
-        """The lab's own randomness: another process that plans the lab again draws the same secrets."""
-        seed = self.seed.read_bytes()
-        drawn = 0
-
-        def draw(octets: int) -> bytes:
-            nonlocal drawn
-            drawn += 1
-            return hashlib.shake_256(seed + drawn.to_bytes(8, "big")).digest(octets)
-
-        return draw
 
     def remove(self) -> None:
         """Takes the directory away; not an error where there is none."""

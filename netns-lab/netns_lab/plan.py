@@ -206,7 +206,7 @@ def _plan_link(
             node=end.node,
             name=end.interface,
             link=link.name,
-            mac=_mac(topology.name, index, which) if sak is None else _drawn_mac(random_bytes),
+            mac=_mac(topology.name, link.name, which) if sak is None else _drawn_mac(random_bytes),
             mtu=mtu,
             addresses=tuple(map(str, addresses.links[index, end.node])),
         )
@@ -217,10 +217,10 @@ def _plan_link(
     return LinkPlan(link.name, link.type, mtu, (one, other), macsec, sessions)
 
 
-def _mac(lab: str, index: int, which: int) -> str:
-    """Locally administered and unicast (first octet 02), then the lab, the link and the end."""
-    lab_octets = hashlib.sha256(lab.encode()).digest()[:2]
-    return bytes((2, *lab_octets, *index.to_bytes(2), which)).hex(":")
+def _mac(lab: str, link: str, which: int) -> str:
+    """Locally administered and unicast (first octet 02), then 39 bits of lab and link, then the end."""
+    *octets, last = hashlib.sha256(f"{lab} {link}".encode()).digest()[:5]
+    return bytes((2, *octets, last & 0xFE | which)).hex(":")
 
 
 def _drawn_mac(random_bytes: Callable[[int], bytes]) -> str:

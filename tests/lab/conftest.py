@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from netns_lab.directory import LabDirectory
-from netns_lab.plan import plan_lab
-from netns_lab.topology import load_topology
+from netns_lab.state import load_plan
 
 from dataplane.client import EngineClient
 from tests.lab.harness import Lab, quadlink, write_quad
@@ -22,7 +21,7 @@ def shared_quad(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     try:
         up = quadlink("up", str(path))
         assert up.returncode == 0, up.stderr
-        yield Lab(directory, plan_lab(load_topology(path), directory.random_bytes()))
+        yield Lab(directory, load_plan(directory))
     finally:
         quadlink("down", "--name", name)
 

@@ -49,11 +49,9 @@ def run_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> LabDirectory:
-    topology = tmp_path / "topology.yaml"
-    topology.write_text("name: x\n")
+def directory(run_directory: Path) -> LabDirectory:
     directory = LabDirectory(LAB)
-    directory.create(topology)
+    directory.create()
     return directory
 
 
@@ -170,12 +168,12 @@ def test_what_users_run_inside_ends_with_the_lab_and_what_runs_outside_does_not(
 
 
 def test_a_lab_of_the_same_name_that_was_before_has_another_mark(
-    directory: LabDirectory, tmp_path: Path, started: list[subprocess.Popen[bytes]]
+    directory: LabDirectory, started: list[subprocess.Popen[bytes]]
 ) -> None:
     before = directory.mark
     stray = start(started, before)
     directory.remove()
-    directory.create(tmp_path / "topology.yaml")
+    directory.create()
     assert directory.mark != before
     bring_down(directory)
     assert stray.poll() is None
@@ -183,10 +181,10 @@ def test_a_lab_of_the_same_name_that_was_before_has_another_mark(
 
 @pytest.mark.lab
 def test_bringing_down_a_lab_leaves_every_other_lab_alone(
-    directory: LabDirectory, tmp_path: Path, started: list[subprocess.Popen[bytes]]
+    directory: LabDirectory, started: list[subprocess.Popen[bytes]]
 ) -> None:
     other = LabDirectory(f"{LAB}-b")
-    other.create(tmp_path / "topology.yaml")
+    other.create()
     process = start(started, other.mark)
     foreign, plain = f"{LAB}-foreign", NAMESPACE_DIRECTORY / f"{LAB}-file"
     try:
@@ -234,35 +232,20 @@ def test_a_process_that_will_not_end_is_named_and_the_lab_kept(
     assert directory.path.exists()
 
 
-def test_a_directory_is_its_owners_alone_and_claims_the_name(directory: LabDirectory, tmp_path: Path) -> None:
+def test_a_directory_is_its_owners_alone_and_claims_the_name(directory: LabDirectory) -> None:
+    mark = directory.mark
     assert directory.path.stat().st_mode & 0o777 == 0o700
-    assert directory.seed.stat().st_mode & 0o777 == 0o600
-    seed = directory.seed.read_bytes()
     with pytest.raises(NameTaken, match=f"quadlink down --name {LAB}"):
-        directory.create(tmp_path / "topology.yaml")
-    assert directory.seed.read_bytes() == seed
+        directory.create()
+    assert directory.mark == mark
 
 
-def test_a_lab_draws_the_same_secrets_again_and_another_lab_others(
-    directory: LabDirectory, tmp_path: Path
-) -> None:
-    other = LabDirectory("other")
-    other.create(tmp_path / "topology.yaml")
-    first, again, others = (lab.random_bytes() for lab in (directory, directory, other))
-    drawn = [first(32) for _ in range(20)]
-    assert drawn == [again(32) for _ in range(20)]
-    assert len({*drawn, *(others(32) for _ in range(20))}) == 40
-    assert [len(first(octets)) for octets in (1, 16, 100)] == [1, 16, 100]
-
-
-def test_the_lab_that_is_meant_is_the_only_one_or_the_named_one(tmp_path: Path) -> None:
+def test_the_lab_that_is_meant_is_the_only_one_or_the_named_one() -> None:
     with pytest.raises(LabError, match="no lab is up; start one"):
         choose_lab(None)
-    topology = tmp_path / "topology.yaml"
-    topology.write_text("")
-    LabDirectory("one").create(topology)
+    LabDirectory("one").create()
     assert choose_lab(None).name == "one"
-    LabDirectory("two").create(topology)
+    LabDirectory("two").create()
     with pytest.raises(LabError, match=r"several labs run \(one, two\); say which with --name"):
         choose_lab(None)
     assert choose_lab("two").name == "two"

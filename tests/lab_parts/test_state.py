@@ -1,0 +1,49 @@
+"""The plan of a running lab as a file: every field comes back, and nobody but root may read it."""
+
+from pathlib import Path
+
+import netns_lab.directory as directory_module
+import pytest
+from netns_lab.directory import LabDirectory, LabError
+from netns_lab.plan import plan_lab
+from netns_lab.state import load_plan, save_plan
+from netns_lab.topology import parse_topology
+
+TOPOLOGY = f"""
+name: x
+nodes:
+  a: {{bgp: {{asn: 1, announce: [10.1.0.0/16], password: given}}, env: {{A: b}}, loopback: [10.9.0.1/32]}}
+  b: {{bgp: {{asn: 2, announce: [10.2.0.0/16]}}}}
+  h: {{sysctl: {{net.ipv4.ip_default_ttl: 9}}}}
+links:
+  - {{endpoints: a-b, macsec: {{sak: "{"5a" * 32}"}}}}
+  - {{endpoints: a-b}}
+  - {{endpoints: h-b, type: plain}}
+"""
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabDirectory:
+    monkeypatch.setattr(directory_module, "RUN_DIRECTORY", tmp_path / "run")
+    directory = LabDirectory("x")
+    directory.create()
+    return directory
+
+
+def test_a_plan_comes_back_whole_with_its_secrets(directory: LabDirectory) -> None:
+    plan = plan_lab(parse_topology(TOPOLOGY), bytes)
+    save_plan(directory, plan)
+    assert load_plan(directory) == plan
+    assert directory.plan.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_later_plan_takes_the_place_of_the_one_before(directory: LabDirectory) -> None:
+    for text in (TOPOLOGY, "name: x\nnodes: {a: {}}"):
+        save_plan(directory, plan_lab(parse_topology(text), bytes))
+    assert [node.name for node in load_plan(directory).nodes] == ["a"]
+    assert sorted(path.name for path in directory.path.iterdir()) == ["id", "plan.json"]
+
+
+def test_a_lab_without_a_plan_is_one_sentence(directory: LabDirectory) -> None:
+    with pytest.raises(LabError, match=r"lab x is not built yet; .* `quadlink down --name x`"):
+        load_plan(directory)
