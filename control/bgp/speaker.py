@@ -1,6 +1,6 @@
 """One ExaBGP child in its router's network namespace: started, listened to, restarted, stopped.
 
-With pidfd.py the only file of this package that knows processes, sockets and the clock, the helper aside.
+With control/pidfd.py the only file here that knows processes, sockets and the clock, the helper aside.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import control
+from control.backoff import Backoff
 from control.bgp import configuration
-from control.bgp.backoff import Backoff
 from control.bgp.configuration import SpeakerConfig
 from control.bgp.event_lines import LineBuffer, decode
 from control.bgp.model import DecodeError, Event, SessionDown, SessionUp, SnapshotEnd
-from control.bgp.pidfd import ProcessHandle
+from control.pidfd import ProcessHandle
 
 logger = logging.getLogger(__name__)
 

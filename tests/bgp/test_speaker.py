@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from control.backoff import Backoff
 from control.bgp import commands
-from control.bgp.backoff import Backoff
 from control.bgp.configuration import NeighborConfig, SpeakerConfig
 from control.bgp.event_lines import decode
 from control.bgp.export import Export

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control.bgp.backoff import Backoff
+from control.backoff import Backoff
 
 
 def test_the_wait_doubles_up_to_the_limit_and_starts_afresh_after_a_long_life() -> None:
