@@ -22,6 +22,7 @@ from dataplane.links.specification import EndSpecification, LinkSpecification, M
 from dataplane.namespace import run_in_namespace
 from netns_lab.api import ControllerClient, ControllerGone
 from netns_lab.directory import LabDirectory, LabError
+from netns_lab.names import write_names
 from netns_lab.namespaces import create_namespace
 from netns_lab.plan import InterfacePlan, LabPlan, LinkPlan, NodePlan, plan_lab
 from netns_lab.processes import start_daemon
@@ -95,6 +96,7 @@ def _check_capabilities() -> None:
 
 def _build(directory: LabDirectory, plan: LabPlan, say: Callable[[str], None]) -> None:
     _write_hosts(directory, plan)
+    write_names(directory, plan)
     engine = _start_engine(directory)
     try:
         say(f"making {len(plan.nodes)} nodes")

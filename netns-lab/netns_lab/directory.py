@@ -63,6 +63,10 @@ class LabDirectory:
             return f"{self.name}."  # nothing can carry it yet
 
     @property
+    def names(self) -> Path:
+        return self.path / "names.json"
+
+    @property
     def hosts(self) -> Path:
         return self.path / "hosts"
 

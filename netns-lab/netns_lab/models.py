@@ -15,7 +15,7 @@ from pydantic import (
 
 from netns_lab import fields
 from netns_lab.fields import NotYet, one_of, whole
-from netns_lab.source import nearest
+from netns_lab.output import nearest
 
 
 class Model(BaseModel):

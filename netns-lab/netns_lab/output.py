@@ -1,5 +1,6 @@
 """What a command prints: one typed document, as a table for people or as JSON for programs."""
 
+import difflib
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -56,6 +57,12 @@ def choices(names: Iterable[str]) -> str:
     """`a, b or c`."""
     *first, last = names
     return f"{', '.join(first)} or {last}" if first else last
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`, nearest is 'x'` for the known name most like `name`, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f", nearest is {close[0]!r}" if close else ""
 
 
 def _text(cell: object) -> str:

@@ -7,11 +7,9 @@ documents in one file. Nothing here knows what a topology is.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import re
 import warnings
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,12 +122,6 @@ def shown(data: object) -> str:
         return "a mapping" if isinstance(data, dict) else "a list"
     text = ascii(data) if isinstance(data, str) else str(data)
     return text if len(text) <= 60 else f"{text[:56]}..."
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`, nearest is 'x'` for the known name most like `name`, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f", nearest is {close[0]!r}" if close else ""
 
 
 def find_topology_file(place: str | Path) -> Path:

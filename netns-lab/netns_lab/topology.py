@@ -18,13 +18,13 @@ from pydantic_core import ErrorDetails
 from netns_lab.addressing import AddressError, plan_addresses
 from netns_lab.checks import check_topology
 from netns_lab.models import Endpoint, Link, Node, Topology, TopologyFile
+from netns_lab.output import nearest
 from netns_lab.source import (
     Problem,
     TopologyError,
     Value,
     field_path,
     find_topology_file,
-    nearest,
     parse_source,
     read_source,
     shown,
