@@ -33,7 +33,7 @@ class Controller:
         """Raises EngineGone where the engine does not run."""
         self.plan = load_plan(directory)
         self.now_ns = now_ns
-        self.log = EventLog(now_ns)
+        self.log = EventLog(directory.events, now_ns)
         self.engine = EngineClient(directory.engine_socket)
         self.engine_pid = self.engine.pid
         self.engine_alive = True

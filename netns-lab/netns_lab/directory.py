@@ -67,6 +67,10 @@ class LabDirectory:
         return self.path / "names.json"
 
     @property
+    def events(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
     def hosts(self) -> Path:
         return self.path / "hosts"
 
@@ -87,6 +91,7 @@ class LabDirectory:
             ) from None
         try:
             (self.path / "id").write_text(secrets.token_hex(8))
+            self.events.touch(0o600)
         except BaseException:
             self.remove()
             raise

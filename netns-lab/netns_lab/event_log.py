@@ -1,13 +1,25 @@
-"""What happened in a lab, in order, on the monotonic clock that engine, probes and controller share."""
+"""What happened in a lab, in order, on the monotonic clock that engine, probes and controller share.
 
+The file `events.jsonl` of the lab's directory holds every event as one JSON object a line: controllers come
+and go, the file stays. It is only ever appended to, because readers follow it.
+"""
+
+import contextlib
+import json
 import logging
+import os
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
+from netns_lab.clock import local_time, wall_time
+
 CAPACITY = 10_000
+POLL_INTERVAL_S = 0.1
 log = logging.getLogger("events")
 
 
@@ -28,34 +40,75 @@ class EventKind(StrEnum):
     ENGINE_GONE = "engine-gone"
 
 
+KIND_COLUMNS = max(map(len, EventKind))
+
+
 @dataclass(frozen=True, slots=True)
 class LabEvent:
-    """One event: monotonic time, the node or link it happened to, a sentence."""
+    """One event: monotonic time, the same as wall clock, the node or link it happened to, a sentence."""
 
     t_ns: int
+    time: str
     kind: EventKind
     subject: str
     text: str
     detail: dict[str, Any] = field(default_factory=dict)
 
 
-class EventLog:
-    """The last events; older ones are only in the controller's log file."""
+def read_events(path: Path, follow: bool = False) -> Iterator[dict[str, Any]]:
+    """The events of a lab's file as JSON types, in the order written.
 
-    def __init__(self, now_ns: Callable[[], int]) -> None:
+    `follow` waits for more while there is a lab. A line that a killed controller left half written is
+    skipped.
+    """
+    with path.open() as file:
+        line = ""
+        while True:
+            line += file.readline()
+            if line.endswith("\n"):
+                with contextlib.suppress(ValueError):
+                    yield json.loads(line)
+                line = ""
+            elif follow and os.fstat(file.fileno()).st_nlink > 0:
+                time.sleep(POLL_INTERVAL_S)
+            else:
+                return
+
+
+def event_line(event: dict[str, Any]) -> str:
+    """An event for people."""
+    return f"{local_time(event['time'])}  {event['kind']:{KIND_COLUMNS}}  {event['text']}"
+
+
+class EventLog:
+    """Appends to a lab's file and remembers the last events, those of earlier controllers among them."""
+
+    def __init__(self, path: Path, now_ns: Callable[[], int]) -> None:
         self._now_ns = now_ns
-        self._events: deque[LabEvent] = deque(maxlen=CAPACITY)
+        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._events = deque(read_events(path), maxlen=CAPACITY)
+        if (size := os.fstat(self._file).st_size) and os.pread(self._file, 1, size - 1) != b"\n":
+            os.write(self._file, b"\n")
 
     def add(
         self, kind: EventKind, subject: str, text: str, t_ns: int | None = None, **detail: object
     ) -> None:
         """Writes an event down; t_ns is now unless it is known to have been earlier."""
-        event = LabEvent(self._now_ns() if t_ns is None else t_ns, kind, subject, text, detail)
+        t_ns = self._now_ns() if t_ns is None else t_ns
+        event = asdict(LabEvent(t_ns, wall_time(t_ns), kind, subject, text, detail))
         self._events.append(event)
-        log.info("%s %s: %s", event.kind, event.subject, event.text)
+        try:
+            os.write(self._file, json.dumps(event).encode() + b"\n")  # one write: lines stay whole
+        except OSError as error:  # a full file system must not keep routes from moving
+            log.warning("an event is not in the file: %s", error)
+        log.info("%s %s: %s", kind, subject, text)
 
     def since(self, t_ns: int) -> list[dict[str, Any]]:
         """Everything at or after a time, as JSON types, ordered by time."""
         return sorted(
-            (asdict(event) for event in self._events if event.t_ns >= t_ns), key=lambda event: event["t_ns"]
+            (event for event in self._events if event["t_ns"] >= t_ns), key=lambda event: event["t_ns"]
         )
+
+    def last(self, count: int) -> list[dict[str, Any]]:
+        """The newest events, at most `count`, ordered by time."""
+        return self.since(0)[-count:]

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from netns_lab.api import ControllerClient
+from netns_lab.api import ControllerClient, ControllerGone
+from netns_lab.clock import local_time
 from netns_lab.directory import LabDirectory
-from netns_lab.output import Output
+from netns_lab.output import Output, table_text
 
 Rows = Sequence[Sequence[Any]]
 
@@ -111,6 +112,10 @@ def _route_rows(document: dict[str, Any]) -> Rows:
     ]
 
 
+def _event_rows(document: dict[str, Any]) -> Rows:
+    return [(local_time(event["time"]), event["kind"], event["text"]) for event in document["events"]]
+
+
 TOPICS = {
     "nodes": Topic(("node", "kind", "namespace", "asn", "bgp", "exabgp", "addresses"), _node_rows),
     "links": Topic(
@@ -122,14 +127,53 @@ TOPICS = {
     ),
     "bgp": Topic(("node", "peer", "link", "neighbor", "state", "for s", "prefixes", "reason"), _bgp_rows),
     "routes": Topic(("node", "prefix", "nhid", "paths", "next hops"), _route_rows),
+    "events": Topic(("time", "kind", "what happened"), _event_rows),
 }
 
 
-def show(topic: str, directory: LabDirectory, output: Output) -> bool:
-    """Prints one topic; False when a process of the lab is missing."""
+@dataclass(frozen=True, slots=True)
+class View:
+    """One topic of one lab or of several: the document, the same as a table, what is wrong."""
+
+    document: dict[str, Any]
+    table: str
+    problems: list[str]
+
+
+def look(topic: str, directory: LabDirectory) -> View:
+    """One topic of a lab. Raises ControllerGone."""
+    document = _ask(topic, directory)
+    return View(
+        document, table_text(TOPICS[topic].columns, TOPICS[topic].rows(document)), document["problems"]
+    )
+
+
+def look_at_all(topic: str, directories: Sequence[LabDirectory]) -> View:
+    """One topic of several labs; one whose controller does not answer is a problem of all."""
+    documents, problems = [], []
+    for directory in directories:
+        try:
+            document = _ask(topic, directory)
+        except ControllerGone as error:
+            problems.append(str(error))
+            continue
+        documents.append(document)
+        problems += [f"lab {directory.name}: {problem}" for problem in document["problems"]]
+    rows = [(document["lab"], *row) for document in documents for row in TOPICS[topic].rows(document)]
+    return View(
+        {"labs": documents, "problems": problems}, table_text(("lab", *TOPICS[topic].columns), rows), problems
+    )
+
+
+def _ask(topic: str, directory: LabDirectory) -> dict[str, Any]:
     with ControllerClient(directory) as controller:
-        document = controller.call("inspect", topic=topic)
-    output.table(document, TOPICS[topic].columns, TOPICS[topic].rows(document))
-    for sentence in document["problems"]:
+        document: dict[str, Any] = controller.call("inspect", topic=topic)
+    return document
+
+
+def show(view: View, output: Output) -> bool:
+    """Prints a view; False when something is wrong."""
+    output.document(view.document, view.table)
+    for sentence in view.problems:
         output.warn(sentence)
-    return not document["problems"]
+    return not view.problems

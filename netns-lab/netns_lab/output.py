@@ -28,29 +28,32 @@ class Output:
         elif text:
             print(text)
 
+    def line(self, document: object, text: str) -> None:
+        """Prints one of many documents, at once: as JSON on one line, or the text that says the same."""
+        print(json.dumps(document) if self.format is Format.JSON else text, flush=True)
+
     def table(self, document: object, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Prints the document as JSON, or rows that say the same."""
-        if self.format is Format.JSON:
-            print(json.dumps(document, indent=2))
-        else:
-            print_table(columns, rows)
+        self.document(document, table_text(columns, rows))
 
     def warn(self, sentence: str) -> None:
         """Says something beside the document."""
-        print(f"quadlink: {sentence}", file=sys.stderr)
+        print(f"quadlink: {sentence}", file=sys.stderr, flush=True)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def table_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A plain aligned table; numbers stand on the right."""
     cells = [[_text(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in [list(columns), *cells]) for i in range(len(columns))]
     numeric = [bool(cells) and all(_is_number(row[i]) for row in cells) for i in range(len(columns))]
-    for row in [list(columns), *cells]:
-        line = "  ".join(
+    lines = [
+        "  ".join(
             cell.rjust(width) if right else cell.ljust(width)
             for cell, width, right in zip(row, widths, numeric, strict=True)
-        )
-        print(line.rstrip())
+        ).rstrip()
+        for row in [list(columns), *cells]
+    ]
+    return "\n".join(lines)
 
 
 def choices(names: Iterable[str]) -> str:

@@ -19,6 +19,7 @@ from dataplane.probes.flows import Flow
 from dataplane.probes.records import ProbeRecords
 from dataplane.probes.session import ProbeSession
 from netns_lab.api import ControllerClient
+from netns_lab.clock import wall_offset_ns
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.event_log import EventKind
 from netns_lab.plan import LabPlan, NodePlan
@@ -160,7 +161,7 @@ class Traffic:
             opened.callback(self.controller.close)
             folder = tempfile.TemporaryDirectory(prefix="trial-", dir=self._directory.path)
             self._folder = Path(opened.enter_context(folder))
-            self._wall_offset_ns = time.time_ns() - time.monotonic_ns()
+            self._wall_offset_ns = wall_offset_ns()
             opened.enter_context(self.session)
             self._opened = opened.pop_all()
         return self

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 DROPS = {
     name.removeprefix("drop_"): index for index, name in enumerate(WIRE_COUNTERS) if name.startswith("drop_")
 }
+EVENTS_SHOWN = 20
 NS_PER_S = 1e9
 
 
@@ -38,6 +39,7 @@ class Views:
             "macsec": self._secys,
             "bgp": self._sessions,
             "routes": self._routes,
+            "events": lambda: controller.log.last(EVENTS_SHOWN),
         }
         name = {"macsec": "secys", "bgp": "sessions"}.get(topic, topic)
         return {

@@ -7,7 +7,7 @@ import pytest
 from netns_lab import cli
 
 Capture = pytest.CaptureFixture[str]
-COMMANDS = ("validate", "up", "down", "inspect", "exec", "fail", "heal", "demo", "test", "bench")
+COMMANDS = ("validate", "up", "down", "inspect", "events", "exec", "fail", "heal", "demo", "test", "bench")
 
 
 def run(capsys: Capture, monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str, str]:
@@ -38,7 +38,16 @@ def test_every_commands_help_shows_an_example(
 
 @pytest.mark.parametrize(
     "words",
-    [("up",), ("down",), ("inspect",), ("fail", "link", "ch1"), ("heal",), ("demo",), ("bench", "smoke")],
+    [
+        ("up",),
+        ("down",),
+        ("inspect",),
+        ("events",),
+        ("fail", "link", "ch1"),
+        ("heal",),
+        ("demo",),
+        ("bench", "smoke"),
+    ],
 )
 def test_without_root_there_is_one_sentence_with_the_way_out(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]

@@ -134,7 +134,7 @@ def test_inspect_links_has_the_documented_shape(quad: Lab) -> None:
     assert document["links"][-1]["macsec"] is None
 
 
-@pytest.mark.parametrize("topic", ["nodes", "links", "macsec", "bgp", "routes"])
+@pytest.mark.parametrize("topic", ["nodes", "links", "macsec", "bgp", "routes", "events"])
 def test_every_topic_is_a_table_for_people(quad: Lab, topic: str) -> None:
     answer = quad.run("inspect", topic)
     assert answer.returncode == 0
@@ -155,7 +155,7 @@ def test_every_topic_is_a_table_for_people(quad: Lab, topic: str) -> None:
         (("fail", "link", "ch1", "--for", "3"), "found '3', expected a duration such as 3s"),
         (("heal", "link", "ch9"), "no link ch9"),
         (("heal", "router", "aws"), "expected nothing, or `link NAME`"),
-        (("inspect", "weather"), "found 'weather', expected nodes, links, macsec, bgp or routes"),
+        (("inspect", "weather"), "found 'weather', expected nodes, links, macsec, bgp, routes or events"),
     ],
 )
 def test_a_wrong_word_is_one_sentence_and_exit_2(quad: Lab, words: tuple[str, ...], sentence: str) -> None:

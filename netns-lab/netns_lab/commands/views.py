@@ -1,32 +1,91 @@
 """The commands that show what a lab is doing."""
 
+import contextlib
+import time
 from typing import Annotated
 
 import typer
 
-from netns_lab.directory import LabError
-from netns_lab.options import EXIT_FAIL, FormatOption, Name, lab, need_root, output
+from netns_lab.directory import LabDirectory, LabError, choose_lab, running_labs
+from netns_lab.options import EXIT_FAIL, FormatOption, Name, Options, lab, need_root, output, seconds
+
+NS_PER_S = 1e9
+SHORTEST_INTERVAL_S = 0.05
 
 
 def inspect(
-    topic: Annotated[str, typer.Argument(help="nodes, links, macsec, bgp or routes.")] = "links",
+    topic: Annotated[
+        str, typer.Argument(help="nodes, links, macsec, bgp, routes or events (the last 20).")
+    ] = "links",
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again and again, until Ctrl-C.")] = False,
+    interval: Annotated[str, typer.Option(help="How often --watch looks.")] = "1s",
+    all_labs: Annotated[bool, typer.Option("--all", help="All labs that run.")] = False,
     name: Name = None,
     format: FormatOption = None,
 ) -> None:
     """Show what a lab is doing.
 
-    Exit 1 when a part of it is missing.
+    Exit 1 when a part of it is missing. --watch draws the table in place; on a pipe it prints one table after
+    the other, or with --format json one document a line.
 
     \b
     Examples:
       sudo ./quadlink inspect bgp
       sudo ./quadlink inspect links --format json
+      sudo ./quadlink inspect routes --watch --interval 200ms
     """
-    from netns_lab.inspection import TOPICS, show
+    from netns_lab.inspection import TOPICS, View, look, look_at_all, show
     from netns_lab.output import choices
+    from netns_lab.watch import watch as show_until_interrupted
 
     if topic not in TOPICS:
         raise LabError(f"inspect: found {topic!r}, expected {choices(TOPICS)}")
+    interval_s = seconds("--interval", interval)
+    if interval_s < SHORTEST_INTERVAL_S:
+        raise LabError(f"--interval: found {interval!r}, expected at least 50ms")
+    if all_labs and (name or Options.name):
+        raise LabError("inspect: --all and --name exclude each other")
     need_root()
-    if not show(topic, lab(name), output(format)):
+    first = None if all_labs else lab(name)
+
+    def view() -> View:
+        if first is None:
+            return look_at_all(topic, [LabDirectory(each) for each in running_labs()])
+        return look(topic, choose_lab(first.name))  # chosen again: it may have ended meanwhile
+
+    if watch:
+        title = f"{first.name if first else 'all labs'}: {topic}"
+        show_until_interrupted(title, view, interval_s, output(format))
+    elif not show(view(), output(format)):
         raise typer.Exit(EXIT_FAIL)
+
+
+def events(
+    follow: Annotated[bool, typer.Option("--follow", help="Wait for more, until Ctrl-C.")] = False,
+    since: Annotated[str | None, typer.Option(help="Only those of the last while, such as 10s.")] = None,
+    name: Name = None,
+    format: FormatOption = None,
+) -> None:
+    """Tell what happened in a lab.
+
+    Faults, interfaces, sessions, routes and processes, in order. With --follow and --format json each event
+    is one JSON object on a line of its own.
+
+    \b
+    Examples:
+      sudo ./quadlink events --since 10s
+      sudo ./quadlink events --follow
+    """
+    from netns_lab.event_log import event_line, read_events
+
+    since_ns = time.monotonic_ns() - round(seconds("--since", since) * NS_PER_S) if since else 0
+    need_root()
+    directory, out = lab(name), output(format)
+    found = (event for event in read_events(directory.events, follow) if event["t_ns"] >= since_ns)
+    if not follow:
+        ordered = sorted(found, key=lambda event: event["t_ns"])
+        out.document({"lab": directory.name, "events": ordered}, "\n".join(map(event_line, ordered)))
+        return
+    with contextlib.suppress(KeyboardInterrupt):
+        for event in found:
+            out.line(event, event_line(event))

@@ -1,0 +1,114 @@
+"""What a lab does, watched: `inspect --watch` on a terminal and on a pipe, `events --follow`."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import termios
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.lab.harness import QUADLINK, Lab
+
+pytestmark = pytest.mark.lab
+
+
+def started(quad: Lab, *words: str) -> subprocess.Popen[str]:
+    command = [str(QUADLINK), "--name", quad.name, *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def interrupted(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Exit code and the rest of what it prints after Ctrl-C."""
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    return process.returncode, out, err
+
+
+def read_until(descriptor: int, holds: Callable[[str], object]) -> str:
+    text = ""
+    while not holds(text):
+        text += os.read(descriptor, 1 << 16).decode()
+    return text
+
+
+def test_watching_on_a_terminal_redraws_in_place_and_gives_the_terminal_back(quad: Lab) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        termios.tcsetwinsize(theirs, (24, 80))
+        before = termios.tcgetattr(theirs)
+        watching = subprocess.Popen(
+            [str(QUADLINK), "--name", quad.name, "inspect", "bgp", "--watch", "--interval", "50ms"],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        text = read_until(ours, lambda text: text.count("\x1b[H") > 2)
+        assert text.startswith("\x1b[?1049h\x1b[?25l\x1b[H")
+        assert "established" in text
+        watching.send_signal(signal.SIGINT)
+        text = read_until(ours, lambda text: "\x1b[?25h\x1b[?1049l" in text)
+        assert watching.wait(10) == 0
+        assert text.endswith("\x1b[?25h\x1b[?1049l")
+        assert termios.tcgetattr(theirs) == before
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_watching_on_a_pipe_prints_whole_tables_without_escape_codes(quad: Lab) -> None:
+    watching = started(quad, "inspect", "links", "--watch", "--interval", "50ms")
+    assert watching.stdout is not None
+    lines = [watching.stdout.readline() for _ in range(25)]
+    code, out, err = interrupted(watching)
+    assert (code, err) == (0, "")
+    assert [line.split()[:2] for line in lines].count(["link", "type"]) >= 2
+    assert "\x1b" not in "".join(lines) + out
+
+
+def test_watching_as_json_prints_one_document_a_line(quad: Lab) -> None:
+    watching = started(quad, "inspect", "nodes", "--watch", "--interval", "50ms", "--format", "json")
+    assert watching.stdout is not None
+    for _ in range(3):
+        assert json.loads(watching.stdout.readline())["lab"] == quad.name
+    assert interrupted(watching)[0] == 0
+
+
+def test_several_labs_are_shown_side_by_side(quad: Lab) -> None:
+    document = quad_of_all(quad)
+    assert len(document["links"]) == 8
+    table = subprocess.run([str(QUADLINK), "inspect", "--all"], capture_output=True, text=True, check=False)
+    assert table.stdout.startswith("lab ")
+    assert f"{quad.name}  ch1 " in table.stdout
+
+
+def quad_of_all(quad: Lab) -> dict[str, Any]:
+    command = [str(QUADLINK), "inspect", "links", "--all", "--format", "json"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    labs = json.loads(answer.stdout)["labs"]
+    return next(lab for lab in labs if lab["lab"] == quad.name)
+
+
+def test_events_are_followed_line_by_line_and_looked_back_at(quad: Lab) -> None:
+    following = started(quad, "events", "--follow", "--format", "json")
+    assert following.stdout is not None
+    events = map(json.loads, following.stdout)
+    next(events)  # it reads: whatever comes is heard
+    t_ns = quad.json("fail", "link", "ch1", "--for", "100ms")["t_ns"]
+    seen = [next(event for event in events if event["t_ns"] == t_ns)]
+    while seen[-1]["kind"] != "heal":
+        seen.append(next(events))
+    assert interrupted(following)[0] == 0
+    assert {"fault", "interface-down", "routes-moved", "session-down", "heal"} <= {e["kind"] for e in seen}
+    assert all(set(event) == {"t_ns", "time", "kind", "subject", "text", "detail"} for event in seen)
+    document = quad.json("events", "--since", "60s")
+    assert document["lab"] == quad.name
+    assert all(event in document["events"] for event in seen)
+    told = quad.run("events").stdout
+    assert re.search(r"^\d\d:\d\d:\d\d\.\d{3}  fault +ch1 failed \(carrier\)$", told, re.MULTILINE)
+    assert len(quad.run("inspect", "events").stdout.splitlines()) == 21
