@@ -6,6 +6,7 @@ for the descriptors of `watched()` and calls `attend()` when one is readable.
 
 import contextlib
 import errno
+import heapq
 import logging
 import mmap
 import os
@@ -19,9 +20,9 @@ import numpy as np
 from dataplane._core import ffi, lib
 from dataplane.capture import Capture, CaptureSide
 from dataplane.interface import CarrierEvent, EndState, LinkError, LinkState, SecYState
-from dataplane.link_state import LinkMonitor
 from dataplane.links.link import LINK_SLOTS, Link, LinkCounters, add_wires, check_core, make_secys
 from dataplane.links.specification import FaultMode, LinkSpecification
+from dataplane.monitors import NamespaceMonitors
 from dataplane.ports.port import Port
 from dataplane.ports.tap import TapPort
 
@@ -44,7 +45,9 @@ class Engine:
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._links: dict[str, Link] = {}
-        self._monitors: dict[str, LinkMonitor] = {}
+        self._monitors = NamespaceMonitors()
+        self._interfaces: dict[tuple[str, int], tuple[Link, int]] = {}
+        self._free_slots = list(range(MAXIMUM_LINKS))  # a heap: the lowest is taken first
         self._captures: dict[str, Capture] = {}
         self._on_event = on_event
         self._now_ns = now_ns
@@ -59,6 +62,7 @@ class Engine:
             self.stop_capture(path)
         for name in list(self._links):
             self.remove_link(name)
+        self._monitors.close()
         lib.ql_engine_free(self._core)
         self._core = ffi.NULL
 
@@ -73,7 +77,9 @@ class Engine:
         name = specification.name
         if name in self._links:
             raise LinkError(f"link {name}: there is one already")
-        slot = self._free_slot()
+        if not self._free_slots:
+            raise LinkError(f"no room for more than {MAXIMUM_LINKS} links")
+        slot = heapq.heappop(self._free_slots)
         slots = self._counters[slot * LINK_SLOTS : (slot + 1) * LINK_SLOTS]
         slots[:] = 0
         opened: list[Port] = list(ports)
@@ -84,9 +90,8 @@ class Engine:
                     f"found mtu {specification.mtu}, expected {MTU_OCTETS[0]} to {MTU_OCTETS[-1]}"
                 )
             if not ports:
-                self._watch_interfaces(link)  # first, so that nothing that happens to them is missed
-                for end in specification.ends:
-                    opened.append(TapPort(end.namespace, end.interface))
+                for end in (0, 1):
+                    opened.append(self._open_tap(link, end))
             secret = secrets.token_bytes(SAK_OCTETS) if sak is None else sak
             link.secys = make_secys(specification, link.counters, secret)
             add_wires(self._core, link)
@@ -188,17 +193,17 @@ class Engine:
         return self._captures.pop(path).close()
 
     def watched(self) -> list[int]:
-        """The descriptors to wait for; ask again after links were added or removed."""
-        return [
-            lib.ql_engine_event_fd(self._core),
-            *(monitor.fileno() for monitor in self._monitors.values()),
-        ]
+        """The descriptors to wait for, the same for the engine's whole life."""
+        return [lib.ql_engine_event_fd(self._core), self._monitors.fileno()]
 
     def attend(self) -> None:
         """Acts on interfaces that went up or down, ports that went away and SecYs that stopped sending."""
-        for namespace, monitor in self._monitors.items():
-            for state in monitor.read():
-                self._interface_changed(namespace, state.ifindex, state.admin_up)
+        for namespace, state in self._monitors.read():
+            # By its index: a node may give its interface another name.
+            link, end = self._interfaces.get((namespace, state.ifindex), (None, 0))
+            if link is not None:
+                link.signal.admin_up[end] = state.admin_up
+                self._settle(link)
         try:
             os.read(lib.ql_engine_event_fd(self._core), 8)
         except BlockingIOError:
@@ -239,25 +244,14 @@ class Engine:
             ends = " and ".join(end.node for end in link.specification.ends)
             raise LinkError(f"link {link.specification.name}: no end at {node}; it joins {ends}") from None
 
-    def _free_slot(self) -> int:
-        used = {link.slot for link in self._links.values()}
-        for slot in range(MAXIMUM_LINKS):
-            if slot not in used:
-                return slot
-        raise LinkError(f"no room for more than {MAXIMUM_LINKS} links")
-
-    def _watch_interfaces(self, link: Link) -> None:
-        for end in link.specification.ends:
-            if end.namespace not in self._monitors:
-                self._monitors[end.namespace] = LinkMonitor(end.namespace)
-
-    def _interface_changed(self, namespace: str, ifindex: int, admin_up: bool) -> None:
-        """By its index: a node may give its interface another name."""
-        for link in self._links.values():
-            for index, end in enumerate(link.specification.ends):
-                if end.namespace == namespace and self._ifindex(link, index) == ifindex:
-                    link.signal.admin_up[index] = admin_up
-                    self._settle(link)
+    def _open_tap(self, link: Link, end: int) -> TapPort:
+        """A new TAP device, watched from before it is there, so that nothing that happens to it is missed."""
+        where = link.specification.ends[end]
+        netlink = self._monitors.add(where.namespace)
+        link.monitored.append(where.namespace)
+        port = TapPort(where.namespace, where.interface, netlink)
+        self._interfaces[where.namespace, port.ifindex] = link, end
+        return port
 
     def _ifindex(self, link: Link, end: int) -> int:
         """The interface's number in its namespace; 0 for a port that is none."""
@@ -313,11 +307,12 @@ class Engine:
             lib.ql_engine_remove_wire(self._core, wire)
         for secy in link.secys:
             secy.close()
-        for port in link.ports:
+        for index, port in enumerate(link.ports):
+            self._interfaces.pop((link.specification.ends[index].namespace, self._ifindex(link, index)), None)
             port.close()
-        used = {end.namespace for other in self._links.values() for end in other.specification.ends}
-        for namespace in [namespace for namespace in self._monitors if namespace not in used]:
-            self._monitors.pop(namespace).close()
+        for namespace in link.monitored:
+            self._monitors.release(namespace)
+        heapq.heappush(self._free_slots, link.slot)
 
 
 def _counter_memory(path: Path | None) -> mmap.mmap:

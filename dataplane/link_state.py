@@ -107,13 +107,13 @@ class LinkMonitor:
 
     `links` is the newest state by ifindex, filled from the start. `overflows` counts the times the kernel had
     to drop events: then `read` makes up for them from a dump, where a link that went and came back shows only
-    as one more of `carrier_losses`.
+    as one more of `carrier_losses`. `requests` may serve others between two calls.
     """
 
     def __init__(self, namespace: str | Path | None = None) -> None:
         self._events = NetlinkSocket(namespace, RTMGRP_LINK)
-        self._requests = NetlinkSocket(namespace)
-        self.links = {link.ifindex: link for link in dump_links(self._requests)}
+        self.requests = NetlinkSocket(namespace)
+        self.links = {link.ifindex: link for link in dump_links(self.requests)}
         self.overflows = 0
 
     def fileno(self) -> int:
@@ -123,7 +123,7 @@ class LinkMonitor:
     def close(self) -> None:
         """Give both descriptors back; again is harmless."""
         self._events.close()
-        self._requests.close()
+        self.requests.close()
 
     def read(self) -> list[LinkState]:
         """All changes since the last call, in order; a link that is gone has `present` false. Never waits."""
@@ -141,7 +141,7 @@ class LinkMonitor:
                     raise
                 self.overflows += 1
         if self.overflows != overflows:
-            now = {link.ifindex: link for link in dump_links(self._requests)}
+            now = {link.ifindex: link for link in dump_links(self.requests)}
             gone = [
                 LinkState(link.ifindex, link.name, False, False, present=False)
                 for link in self.links.values()

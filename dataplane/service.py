@@ -32,7 +32,6 @@ class Service:
     def __init__(self, counters_path: Path) -> None:
         self.engine = Engine(counters_path=counters_path, on_event=self._publish)
         self._subscribers: set[asyncio.StreamWriter] = set()
-        self._watched: set[int] = set()
         self._draining: asyncio.Task[None] | None = None
         self.stopping = asyncio.Event()
 
@@ -41,23 +40,16 @@ class Service:
         server = await asyncio.start_unix_server(
             self._serve, socket_path, limit=wireformat.MAXIMUM_LINE_OCTETS
         )
-        self._watch()
+        loop = asyncio.get_running_loop()
+        for descriptor in self.engine.watched():
+            loop.add_reader(descriptor, self.engine.attend)
         log.info("serving")
         await self.stopping.wait()
         server.close()
-        for descriptor in self._watched:
-            asyncio.get_running_loop().remove_reader(descriptor)
+        for descriptor in self.engine.watched():
+            loop.remove_reader(descriptor)
         self.engine.close()
         log.info("stopped")
-
-    def _watch(self) -> None:
-        loop = asyncio.get_running_loop()
-        watched = set(self.engine.watched())
-        for descriptor in self._watched - watched:
-            loop.remove_reader(descriptor)
-        for descriptor in watched:
-            loop.add_reader(descriptor, self.engine.attend)
-        self._watched = watched
 
     async def _drain_captures(self) -> None:
         while self.engine.drain_captures():
@@ -118,19 +110,10 @@ class Service:
             wireformat.specification_from_document(arguments["specification"]),
             bytes.fromhex(sak) if sak is not None else None,
         )
-        self._watch()
         return wireformat.state_to_document(state)
 
     def _remove_link(self, arguments: Document) -> None:
-        before = set(self.engine.watched())
-        loop = asyncio.get_running_loop()
-        for descriptor in before:
-            loop.remove_reader(descriptor)  # a closed descriptor must not stay with the loop
-        self._watched = set()
-        try:
-            self.engine.remove_link(arguments["name"])
-        finally:
-            self._watch()
+        self.engine.remove_link(arguments["name"])
 
     def _links(self, arguments: Document) -> list[Document]:
         return [wireformat.state_to_document(state) for state in self.engine.links()]

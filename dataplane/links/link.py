@@ -51,7 +51,10 @@ class LinkCounters:
 
 @dataclass(slots=True)
 class Link:
-    """What the engine holds of a link. `wires` are the core's ids, by sending end."""
+    """What the engine holds of a link.
+
+    `wires` are the core's ids, by sending end; `monitored` are the namespaces that are watched for it.
+    """
 
     specification: LinkSpecification
     ports: Sequence[Port]
@@ -61,6 +64,7 @@ class Link:
     wires: list[int] = field(default_factory=list)
     signal: LinkSignal = field(default_factory=LinkSignal)
     carrier: list[bool] = field(default_factory=lambda: [False, False])
+    monitored: list[str] = field(default_factory=list)
 
 
 def sci_of(mac: bytes) -> bytes:

@@ -6,7 +6,7 @@ import os
 import struct
 
 from dataplane.link_state import get_link
-from dataplane.namespace import run_in_namespace
+from dataplane.namespace import inside
 from dataplane.netlink import NetlinkSocket
 
 TUN_DEVICE = "/dev/net/tun"
@@ -25,17 +25,17 @@ class TapPort:
     for the link right then: so each change is followed by a question.
     """
 
-    def __init__(self, namespace: str, interface: str) -> None:
-        """Raises OSError where the name is taken, the namespace is missing or TAP is not allowed."""
+    def __init__(self, namespace: str, interface: str, netlink: NetlinkSocket) -> None:
+        """`netlink`, which stays the caller's, serves the namespace.
+
+        Raises OSError where the name is taken, the namespace is missing or TAP is not allowed.
+        """
         self.interface = interface
-        self._descriptor = run_in_namespace(namespace, lambda: _open_tap(namespace, interface))
+        self._netlink = netlink
+        with inside(namespace):
+            self._descriptor = _open_tap(namespace, interface)
         try:
-            self._netlink = NetlinkSocket(namespace)
-        except BaseException:
-            os.close(self._descriptor)
-            raise
-        try:
-            link = get_link(self._netlink, interface)
+            link = get_link(netlink, interface)
             if link is None:
                 raise OSError(f"no TAP device {interface}: it went away as soon as it was made")
             self.ifindex = link.ifindex
@@ -52,7 +52,6 @@ class TapPort:
         get_link(self._netlink, self.ifindex)
 
     def close(self) -> None:
-        self._netlink.close()
         os.close(self._descriptor)
 
 
