@@ -19,7 +19,9 @@ app = typer.Typer(
 # What follows is another program's command line.
 PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
+app.command()(files.init)
 app.command()(files.validate)
+app.command()(files.schema)
 app.command()(life.up)
 app.command()(life.down)
 app.command()(views.inspect)
@@ -39,6 +41,7 @@ def options(name: Name = None, format: FormatOption = None) -> None:
     \b
     Start here:
       sudo ./quadlink demo                   run the four-channel lab, cut a channel, print the outage
+      ./quadlink init mylab                  write a topology to begin with
       sudo ./quadlink up netns-lab/topologies/quad.yaml
       sudo ./quadlink inspect links
       sudo ./quadlink fail link ch1

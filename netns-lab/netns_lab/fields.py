@@ -1,16 +1,19 @@
 """The field types of a topology file: each reads one YAML value or says in one sentence what it expected.
 
-A reader raises `ValueError("expected ...")`; whoever reports it adds place, path and what was found.
+A reader raises `ValueError("expected ...")`; whoever reports it adds place, path and what was found. Each
+type carries the JSON Schema of what its reader takes, which is for editors: only the reader decides.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_interface, ip_network
 from typing import Annotated, Any, NoReturn
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, SecretStr, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from netns_lab.units import duration_us
@@ -35,10 +38,20 @@ def not_supported_yet(value: object) -> NoReturn:
 
 
 # A field that the format has and this version does not; declared, so that it is a known name.
-NotYet = Annotated[Any, BeforeValidator(not_supported_yet)]
+NotYet = Annotated[SkipJsonSchema[Any], BeforeValidator(not_supported_yet)]
 
 
-def one_of(*supported: object, not_yet: tuple[object, ...] | None = ()) -> BeforeValidator:
+@dataclass(frozen=True, slots=True)
+class Reader(BeforeValidator):
+    """Reads one value; `schema` is the JSON Schema of what it takes."""
+
+    schema: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __get_pydantic_json_schema__(self, inner: object, handler: object) -> dict[str, Any]:
+        return dict(self.schema)
+
+
+def one_of(*supported: object, not_yet: tuple[object, ...] | None = ()) -> Reader:
     """One of a few values; those in `not_yet` (None: all others) are known but not supported yet."""
     names = ", ".join(str(value).lower() for value in supported)
 
@@ -49,23 +62,22 @@ def one_of(*supported: object, not_yet: tuple[object, ...] | None = ()) -> Befor
             raise ValueError(f"which is not supported yet, expected one of {names}")
         raise ValueError(f"expected one of {names}")
 
-    return BeforeValidator(read)
+    return Reader(read, schema={"enum": list(supported)})
 
 
-def whole(lowest: int, highest: int) -> BeforeValidator:
-    """A whole number within bounds; true is not 1."""
+def whole(lowest: int, highest: int, what: str) -> Reader:
+    """A whole number within bounds, and what it counts; true is not 1."""
 
     def read(value: object) -> int:
         if type(value) is not int or not lowest <= value <= highest:
             raise ValueError(f"expected a whole number from {lowest} to {highest}")
         return value
 
-    return BeforeValidator(read)
+    bounds = {"minimum": lowest, "maximum": highest}
+    return Reader(read, schema={"type": "integer", **bounds, "description": what})
 
 
-def matching(
-    pattern: re.Pattern[str], expected: str, reserved: frozenset[str] = frozenset()
-) -> BeforeValidator:
+def matching(pattern: re.Pattern[str], expected: str, reserved: frozenset[str] = frozenset()) -> Reader:
     """Text that matches as a whole and is none of the reserved words."""
 
     def read(value: object) -> str:
@@ -75,7 +87,15 @@ def matching(
             raise ValueError(f"which is reserved, expected a name other than {', '.join(sorted(reserved))}")
         return value
 
-    return BeforeValidator(read)
+    schema = {"type": "string", "pattern": f"^{pattern.pattern}$", "description": expected}
+    return Reader(read, schema=schema | ({"not": {"enum": sorted(reserved)}} if reserved else {}))
+
+
+def text(description: str, pattern: str = "") -> WithJsonSchema:
+    """The JSON Schema of a value that is written as text."""
+    return WithJsonSchema(
+        {"type": "string", "description": description} | ({"pattern": f"^{pattern}$"} if pattern else {})
+    )
 
 
 LabName = Annotated[str, matching(LAB_NAME, "1 to 20 of a-z, 0-9 and -, not starting with -")]
@@ -186,17 +206,33 @@ def _unique(values: list[Any]) -> list[Any]:
     return values
 
 
-InterfaceAddress = Annotated[AnyInterface, BeforeValidator(_address)]
-LoopbackAddress = Annotated[AnyInterface, BeforeValidator(_host_address)]
-Prefix = Annotated[AnyNetwork, BeforeValidator(_prefix)]
+_PREFIX = "[0-9A-Fa-f:.]+/[0-9]{1,3}"
+InterfaceAddress = Annotated[
+    AnyInterface,
+    BeforeValidator(_address),
+    text("IPv4 or IPv6 address with prefix length, such as 10.0.0.1/24", _PREFIX),
+]
+LoopbackAddress = Annotated[
+    AnyInterface, BeforeValidator(_host_address), text("address with /32 or /128", _PREFIX)
+]
+Prefix = Annotated[
+    AnyNetwork, BeforeValidator(_prefix), text("IPv4 or IPv6 prefix, such as 10.1.0.0/16", _PREFIX)
+]
 UniquePrefixes = Annotated[list[Prefix], AfterValidator(_unique)]
-HoldTime = Annotated[int, BeforeValidator(_hold_time_s)]
-Sak = Annotated[SecretStr, BeforeValidator(_sak)]
-Password = Annotated[SecretStr, BeforeValidator(_password)]
-Setting = Annotated[str, BeforeValidator(_setting)]
-Asn = Annotated[int, whole(1, 2**32 - 2)]  # 0 and the last one are reserved (RFC 7607, RFC 7300)
+HoldTime = Annotated[
+    int,
+    BeforeValidator(_hold_time_s),
+    text("BGP hold time (RFC 4271): whole seconds of at least 3s, such as 3s", "[0-9.]+ ?(us|ms|s|m)"),
+]
+Sak = Annotated[SecretStr, BeforeValidator(_sak), text("256-bit SAK in hex", "[0-9a-fA-F]{64}")]
+Password = Annotated[
+    SecretStr, BeforeValidator(_password), text("TCP MD5 key, 1 to 80 characters", ".{1,80}")
+]
+Setting = Annotated[str, BeforeValidator(_setting), WithJsonSchema({"type": ["string", "integer"]})]
+# 0 and the last one are reserved (RFC 7607, RFC 7300).
+Asn = Annotated[int, whole(1, 2**32 - 2, "AS number")]
 # The least that IPv6 asks of a link (RFC 8200 section 5) up to the usual jumbo frame.
-Mtu = Annotated[int, whole(1280, 9216)]
+Mtu = Annotated[int, whole(1280, 9216, "octets of an IP packet")]
 # Only net.* belongs to a network namespace; any other sysctl would change the whole machine.
 SysctlName = Annotated[
     str,

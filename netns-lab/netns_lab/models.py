@@ -10,6 +10,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
 )
 
@@ -73,7 +74,7 @@ class Macsec(Model):
         one_of("gcm-aes-256", not_yet=("gcm-aes-128", "gcm-aes-xpn-128", "gcm-aes-xpn-256")),
     ] = "gcm-aes-256"
     keys: Annotated[Literal["static"], one_of("static", not_yet=("mka",))] = "static"
-    replay_window: Annotated[int, whole(0, 2**32 - 1)] = 64
+    replay_window: Annotated[int, whole(0, 2**32 - 1, "packets that a frame may come late by")] = 64
     send_sci: Annotated[Literal[True], one_of(True, not_yet=(False,))] = True
     sak: fields.Sak | None = None
     cak: NotYet = None
@@ -131,11 +132,29 @@ def _endpoints(value: object, info: ValidationInfo) -> tuple[object, ...]:
 
 
 EndpointField = Annotated[Endpoint, BeforeValidator(_endpoint)]
+# NODE:INTERFACE twice, or NODE-NODE; either as `_endpoints` reads it.
+ENDPOINTS_SCHEMA = {
+    "description": 'both ends, as ["r1:eth1", "r2:eth1"], or r1-r2 with the interfaces named for you',
+    "oneOf": [
+        {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]*-[A-Za-z0-9][A-Za-z0-9_-]*$"},
+        {
+            "type": "array",
+            "items": {
+                "type": "string",
+                "pattern": f"^{fields.NAME.pattern}:{fields.INTERFACE_NAME.pattern}$",
+            },
+            "minItems": 2,
+            "maxItems": 2,
+        },
+    ],
+}
 
 
 class Link(LinkSettings):
     name: fields.LinkName = ""
-    endpoints: Annotated[tuple[EndpointField, EndpointField], BeforeValidator(_endpoints)]
+    endpoints: Annotated[
+        tuple[EndpointField, EndpointField], BeforeValidator(_endpoints), WithJsonSchema(ENDPOINTS_SCHEMA)
+    ]
     addresses: dict[str, list[fields.InterfaceAddress]] = {}
 
     @property

@@ -7,7 +7,21 @@ import pytest
 from netns_lab import cli
 
 Capture = pytest.CaptureFixture[str]
-COMMANDS = ("validate", "up", "down", "inspect", "events", "exec", "fail", "heal", "demo", "test", "bench")
+COMMANDS = (
+    "init",
+    "validate",
+    "schema",
+    "up",
+    "down",
+    "inspect",
+    "events",
+    "exec",
+    "fail",
+    "heal",
+    "demo",
+    "test",
+    "bench",
+)
 
 
 def run(capsys: Capture, monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str, str]:

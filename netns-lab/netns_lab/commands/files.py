@@ -5,7 +5,40 @@ from typing import Annotated
 
 import typer
 
-from netns_lab.options import FormatOption, output
+from netns_lab.options import FormatOption, Name, Options, output
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write it.")] = Path("."),
+    template: Annotated[str, typer.Option(help="pair, quad, ring or star.")] = "pair",
+    routers: Annotated[int | None, typer.Option(help="ring: how many.", show_default=False)] = None,
+    hosts: Annotated[int | None, typer.Option(help="star: how many.", show_default=False)] = None,
+    name: Name = None,
+    format: FormatOption = None,
+) -> None:
+    """Write a topology to begin with.
+
+    It is called topology.yaml; a directory that has a *.yaml already is left as it is. The lab is called as
+    --name says, else as the directory.
+
+    \b
+    Examples:
+      ./quadlink init mylab
+      ./quadlink init big --template ring --routers 20
+    """
+    import shlex
+
+    from netns_lab.starter import lab_name, starter_topology, write_topology
+    from netns_lab.topology import parse_topology
+
+    chosen = name or Options.name or lab_name(folder, template)
+    text = starter_topology(template, chosen, {"routers": routers, "hosts": hosts})
+    parse_topology(text, "quadlink: the new topology")
+    path = write_topology(folder, text)
+    following = f"quadlink up {shlex.quote(str(path))}"
+    output(format).document(
+        {"file": str(path), "name": chosen, "next": following}, f"{path} is written; try `{following}`"
+    )
 
 
 def validate(
@@ -30,3 +63,20 @@ def validate(
         f"{path}: lab {plan.name}, {len(plan.nodes)} nodes, {len(plan.links)} links, "
         f"{sum(len(link.sessions) for link in plan.links)} BGP sessions",
     )
+
+
+def schema() -> None:
+    """Print the JSON Schema of topology files.
+
+    An editor with a YAML language server completes and checks by it, once a file begins with the line
+    `# yaml-language-server: $schema=topology.schema.json`.
+
+    \b
+    Example:
+      ./quadlink schema > topology.schema.json
+    """
+    import json
+
+    from netns_lab.schema import topology_schema
+
+    print(json.dumps(topology_schema(), indent=2))

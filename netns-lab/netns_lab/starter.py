@@ -1,0 +1,53 @@
+"""`quadlink init`: a topology to begin with, written where none is."""
+
+import re
+from pathlib import Path
+
+from netns_lab import templates
+from netns_lab.directory import LabError
+from netns_lab.output import choices
+
+FILE_NAME = "topology.yaml"
+SIZES = {"ring": "routers", "star": "hosts"}
+TEMPLATES = ("pair", "quad", *SIZES)
+MAX_NAME = 20
+
+
+def starter_topology(template: str, name: str, sizes: dict[str, int | None]) -> str:
+    """The text of a template for a lab called `name`; `sizes` holds what --routers and --hosts said, or None.
+
+    Raises LabError for an unknown template, and for a size that is missing, impossible or not the template's.
+    """
+    if template not in TEMPLATES:
+        raise LabError(f"--template: found {template!r}, expected {choices(TEMPLATES)}")
+    own = SIZES.get(template)
+    for option, size in sizes.items():
+        if size is not None and option != own:
+            raise LabError(f"--{option} does not go with --template {template}")
+    if own is None:
+        return templates.quad(name) if template == "quad" else templates.pair(name)
+    size = sizes[own]
+    if size is None:
+        raise LabError(f"--template {template} needs --{own}")
+    try:
+        return templates.ring(name, size) if template == "ring" else templates.star(name, size)
+    except ValueError as error:
+        raise LabError(f"--{own}: {error}") from None
+
+
+def lab_name(folder: Path, template: str) -> str:
+    """The name of a lab in a folder: as near to the folder's own as names of labs can be."""
+    name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")[:MAX_NAME].strip("-")
+    return name or template
+
+
+def write_topology(folder: Path, text: str) -> Path:
+    """Writes the one topology of a folder, made where there is none. LabError where it has one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    there = sorted(folder.glob("*.yaml"))
+    if there:
+        raise LabError(f"{there[0]} exists already; `quadlink init DIR` begins in another directory")
+    path = folder / FILE_NAME
+    with path.open("x") as file:
+        file.write(text)
+    return path

@@ -1,0 +1,129 @@
+"""The JSON Schema of topology files takes what the reader takes, and refuses what an editor can refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from netns_lab import templates
+from netns_lab.schema import topology_schema
+from netns_lab.source import parse_source
+from netns_lab.topology import TopologyError, parse_topology
+
+SCHEMA = topology_schema()
+# Every key that the format has, each with a value of every form it takes.
+FULL = """\
+name: full
+defaults:
+  node: {mtu: 1500, env: {A: b}, sysctl: {net.ipv4.ip_default_ttl: 9}, bgp: {password: secret, bfd: false}}
+  link: {type: macsec, peer: true, mtu: 1400, macsec: {keys: static}}
+nodes:
+  r1:
+    kind: router
+    mtu: 9000
+    loopback: [10.255.0.9/32, "fd00:255::9/128"]
+    env: {A: 1, B: two}
+    sysctl: {net.ipv4.tcp_rmem: "4096 131072 6291456"}
+    bgp:
+      asn: 64512
+      announce: [10.1.0.0/16, "fd01::/48"]
+      password: secret
+      hold_time: 3s
+      daemon: exabgp
+      bfd: false
+  r2: {bgp: {asn: 64513, announce: [10.2.0.0/16]}}
+  h1: {kind: host}
+  h2:
+links:
+  - name: ch1
+    type: macsec
+    endpoints: ["r1:eth1", "r2:eth.1"]
+    addresses: {r1: [169.254.1.1/30], r2: [169.254.1.2/30]}
+    mtu: 1400
+    peer: false
+    macsec: {cipher: gcm-aes-256, keys: static, replay_window: 0, send_sci: true, sak: "SAK"}
+  - endpoints: r1-r2
+  - {type: plain, endpoints: r1-h1}
+  - {type: plain, endpoints: r2-h2}
+""".replace("SAK", "0f" * 32)
+
+
+def errors(text: str) -> list[str]:
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    return [error.message for error in validator.iter_errors(parse_source(text, "t.yaml").plain())]
+
+
+def keys_of(schema: Any) -> set[str]:  # noqa: ANN401 - any JSON
+    """Every key that a schema knows by name, however deep."""
+    if isinstance(schema, list):
+        return set().union(*map(keys_of, schema))
+    if not isinstance(schema, dict):
+        return set()
+    return set(schema.get("properties", {})).union(*map(keys_of, schema.values()))
+
+
+def test_it_is_a_schema_itself() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("path", sorted(templates.SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
+def test_it_takes_the_topologies_that_ship(path: Path) -> None:
+    assert errors(path.read_text()) == []
+
+
+def test_it_takes_every_key_that_the_reader_takes() -> None:
+    parse_topology(FULL)
+    assert errors(FULL) == []
+    missing = {key for key in keys_of(SCHEMA) if f"{key}:" not in FULL}
+    assert missing == set(), "FULL must show every key"
+
+
+WRONG = {
+    "top key": ("links:", "link:"),
+    "node key": ("kind: host", "knd: host"),
+    "bgp key": ("asn: 64513", "asn: 64513, anounce: []"),
+    "link key": ("peer: false", "pear: false"),
+    "macsec key": ("replay_window: 0", "window: 0"),
+    "defaults key": ("  link: {type", "  lnk: {type"),
+    "announce among defaults": ("bgp: {password: secret, bfd", "bgp: {announce: [], bfd"),
+    "no asn": ("asn: 64513, ", ""),
+    "no endpoints": ("endpoints: r1-h1", "mtu: 1400"),
+    "three ends": ('"r2:eth.1"', '"r2:eth.1", "r3:eth1"'),
+    "no interface": ('"r2:eth.1"', "r2"),
+    "one node": ("r1-h1", "r1"),
+    "long interface": ("eth.1", "eth.123456789012"),
+    "reserved node": ("h1: {kind", "engine: {kind"),
+    "number as text": ("mtu: 9000", 'mtu: "9000"'),
+    "mtu too small": ("mtu: 9000", "mtu: 1279"),
+    "hold time without unit": ("hold_time: 3s", "hold_time: 3"),
+    "short sak": ("0f0f", "0f"),
+    "not supported yet": ("keys: static, replay", "keys: mka, replay"),
+    "nothing behind a key": ("daemon: exabgp", "daemon:"),
+    "no nodes": ("nodes:", "nodes: {}\nx:"),
+    "machine-wide sysctl": ("net.ipv4.tcp_rmem", "vm.swappiness"),
+    "lab name": ("name: full", "name: Full"),
+}
+
+
+@pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
+def test_it_refuses_what_the_reader_refuses(change: tuple[str, str]) -> None:
+    assert change[0] in FULL
+    wrong = FULL.replace(*change, 1)
+    with pytest.raises(TopologyError):
+        parse_topology(wrong)
+    assert errors(wrong) != []
+
+
+def test_ranges_and_texts_with_units_are_described() -> None:
+    def undescribed(schema: Any) -> list[Any]:  # noqa: ANN401 - any JSON
+        if isinstance(schema, list):
+            return [found for item in schema for found in undescribed(item)]
+        if not isinstance(schema, dict):
+            return []
+        bare = schema.get("type") == "integer" and "description" not in schema
+        return [schema] * bare + [found for item in schema.values() for found in undescribed(item)]
+
+    assert undescribed(SCHEMA) == []
+    assert "whole seconds" in SCHEMA["$defs"]["Bgp"]["properties"]["hold_time"]["description"]
