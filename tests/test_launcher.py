@@ -120,6 +120,11 @@ def test_second_run_does_nothing_but_the_command(machine: Machine) -> None:
     assert machine.calls() == []
 
 
+def test_a_shell_that_completes_a_line_sets_nothing_up(machine: Machine) -> None:
+    assert machine.run(_QUADLINK_COMPLETE="complete_bash") == (0, "", "")
+    assert machine.calls() == []
+
+
 def test_symlink_leads_to_the_checkout(machine: Machine) -> None:
     link = machine.folder / "link"
     link.symlink_to("a check out/quadlink")

@@ -5,7 +5,8 @@ from typing import NoReturn
 import typer
 
 from netns_lab.boundary import run_command
-from netns_lab.commands import faults, files, life, measurements, nodes, views
+from netns_lab.commands import faults, files, life, measurements, nodes, shells, views
+from netns_lab.completion import prepare_answers
 from netns_lab.options import FormatOption, Name, Options
 from netns_lab.output import Format
 
@@ -29,6 +30,7 @@ app.command()(views.events)
 app.command(context_settings=PASS_ON)(nodes.exec)
 app.add_typer(faults.fail_app, name="fail", help="Break something, on purpose.")
 app.command()(faults.heal)
+app.command()(shells.completion)
 app.command()(measurements.demo)
 app.command(context_settings=PASS_ON)(measurements.test)
 app.command()(measurements.bench)
@@ -54,6 +56,7 @@ def options(name: Name = None, format: FormatOption = None) -> None:
 
 def main() -> NoReturn:
     """Runs the command line; a mistake the user can mend is one sentence and exit code 2."""
+    prepare_answers()
     run_command(app)
 
 

@@ -2,17 +2,25 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from netns_lab.completion import files, lab_names
 from netns_lab.directory import LabDirectory, LabError, choose_lab
 from netns_lab.output import Format, Output
 
 EXIT_FAIL = 1
 EXIT_EXEC_FAILED = 125
 
-Name = Annotated[str | None, typer.Option("--name", help="The lab; needed only when several run.")]
+Name = Annotated[
+    str | None,
+    typer.Option("--name", help="The lab; needed only when several run.", autocompletion=lab_names),
+]
+TopologyPlace = Annotated[
+    Path, typer.Argument(help="A topology file, or a directory with one.", autocompletion=files)
+]
 FormatOption = Annotated[
     Format | None, typer.Option("--format", help="A table for people, JSON for programs.")
 ]

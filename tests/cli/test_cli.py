@@ -18,6 +18,7 @@ COMMANDS = (
     "exec",
     "fail",
     "heal",
+    "completion",
     "demo",
     "test",
     "bench",

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from netns_lab.completion import fault_kinds, fault_modes, link_names, node_names
 from netns_lab.directory import LabError
 from netns_lab.options import FormatOption, Name, lab, need_root, output, seconds
 
@@ -12,10 +13,17 @@ fail_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 @fail_app.command("link")
 def fail_link(
-    link: Annotated[str, typer.Argument(help="The link's name.")],
-    mode: Annotated[str, typer.Option(help="carrier, silent or one-way.")] = "carrier",
+    link: Annotated[str, typer.Argument(help="The link's name.", autocompletion=link_names)],
+    mode: Annotated[
+        str, typer.Option(help="carrier, silent or one-way.", autocompletion=fault_modes)
+    ] = "carrier",
     from_node: Annotated[
-        str | None, typer.Option("--from", help="one-way: whose frames are lost (default: the first end's).")
+        str | None,
+        typer.Option(
+            "--from",
+            help="one-way: whose frames are lost (default: the first end's).",
+            autocompletion=node_names,
+        ),
     ] = None,
     for_time: Annotated[str | None, typer.Option("--for", help="Heal by itself after this long.")] = None,
     name: Name = None,
@@ -47,8 +55,12 @@ def fail_link(
 
 
 def heal(
-    kind: Annotated[str | None, typer.Argument(help="link; nothing named heals everything.")] = None,
-    target: Annotated[str | None, typer.Argument(help="The link's name.", metavar="NAME")] = None,
+    kind: Annotated[
+        str | None, typer.Argument(help="link; nothing named heals everything.", autocompletion=fault_kinds)
+    ] = None,
+    target: Annotated[
+        str | None, typer.Argument(help="The link's name.", metavar="NAME", autocompletion=link_names)
+    ] = None,
     name: Name = None,
     format: FormatOption = None,
 ) -> None:

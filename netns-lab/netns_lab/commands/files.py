@@ -5,11 +5,14 @@ from typing import Annotated
 
 import typer
 
-from netns_lab.options import FormatOption, Name, Options, output
+from netns_lab.completion import files
+from netns_lab.options import FormatOption, Name, Options, TopologyPlace, output
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write it.")] = Path("."),
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Where to write it.", autocompletion=files)
+    ] = Path("."),
     template: Annotated[str, typer.Option(help="pair, quad, ring or star.")] = "pair",
     routers: Annotated[int | None, typer.Option(help="ring: how many.", show_default=False)] = None,
     hosts: Annotated[int | None, typer.Option(help="star: how many.", show_default=False)] = None,
@@ -42,7 +45,7 @@ def init(
 
 
 def validate(
-    file: Annotated[Path, typer.Argument(help="A topology file, or a directory with one.")] = Path("."),
+    file: TopologyPlace = Path("."),
     format: FormatOption = None,
 ) -> None:
     """Check a topology file.

@@ -10,6 +10,7 @@ from netns_lab.options import (
     FormatOption,
     Name,
     Timeout,
+    TopologyPlace,
     lab,
     need_root,
     no_name,
@@ -20,7 +21,7 @@ from netns_lab.options import (
 
 
 def up(
-    file: Annotated[Path, typer.Argument(help="A topology file, or a directory with one.")] = Path("."),
+    file: TopologyPlace = Path("."),
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for sessions and prefixes.")] = True,
     timeout: Timeout = "30s",
     format: FormatOption = None,

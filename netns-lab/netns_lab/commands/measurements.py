@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
+from netns_lab.completion import files
 from netns_lab.directory import LabError
 from netns_lab.options import EXIT_FAIL, FormatOption, Options, need_root, no_name, output, say
 
 
 def demo(
-    file: Annotated[Path | None, typer.Argument(help="Another topology than quad.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="Another topology than quad.", autocompletion=files)
+    ] = None,
     format: FormatOption = None,
 ) -> None:
     """Run the four-channel lab and break it.

@@ -4,18 +4,28 @@ from typing import Annotated
 
 import typer
 
+from netns_lab.completion import node_list, node_then_files
 from netns_lab.directory import LabError
 from netns_lab.options import EXIT_EXEC_FAILED, Name, lab, need_root, say
 
 
 def exec(
     words: Annotated[
-        list[str], typer.Argument(metavar="NODE COMMAND...", help="Where to run it, and the command.")
+        list[str],
+        typer.Argument(
+            metavar="NODE COMMAND...",
+            help="Where to run it, and the command.",
+            autocompletion=node_then_files,
+        ),
     ],
     nodes: Annotated[
         str | None,
         typer.Option(
-            "--nodes", "-n", help="Run it in these nodes instead, as a,b or 'aws-*'.", show_default=False
+            "--nodes",
+            "-n",
+            help="Run it in these nodes instead, as a,b or 'aws-*'.",
+            show_default=False,
+            autocompletion=node_list,
         ),
     ] = None,
     name: Name = None,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from netns_lab.completion import topics
 from netns_lab.directory import LabDirectory, LabError, choose_lab, running_labs
 from netns_lab.options import EXIT_FAIL, FormatOption, Name, Options, lab, need_root, output, seconds
 
@@ -15,7 +16,10 @@ SHORTEST_INTERVAL_S = 0.05
 
 def inspect(
     topic: Annotated[
-        str, typer.Argument(help="nodes, links, macsec, bgp, routes or events (the last 20).")
+        str,
+        typer.Argument(
+            help="nodes, links, macsec, bgp, routes or events (the last 20).", autocompletion=topics
+        ),
     ] = "links",
     watch: Annotated[bool, typer.Option("--watch", help="Show it again and again, until Ctrl-C.")] = False,
     interval: Annotated[str, typer.Option(help="How often --watch looks.")] = "1s",

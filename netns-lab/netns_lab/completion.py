@@ -1,0 +1,121 @@
+"""Shell completion: what each shell is told to ask, and the names it may be answered.
+
+Typer answers the questions, which come in the environment variable `VARIABLE`. A name that cannot be found
+out is no error: the shell just offers nothing.
+"""
+
+import os
+
+import typer
+
+from netns_lab.directory import LabDirectory, LabError, choose_lab, running_labs
+from netns_lab.names import read_names
+
+VARIABLE = "_QUADLINK_COMPLETE"
+# Each asks the quadlink that is being typed, so that ./quadlink works where no other is in the PATH.
+SCRIPTS = {
+    "bash": """\
+_quadlink() {
+    local IFS=$'\\n'
+    COMPREPLY=($(COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD _QUADLINK_COMPLETE=complete_bash \\
+        "${1/#\\~/$HOME}" 2>/dev/null))
+}
+complete -o default -F _quadlink quadlink""",
+    "zsh": """\
+_quadlink() {
+    eval $(_TYPER_COMPLETE_ARGS="${words[1,$CURRENT]}" _QUADLINK_COMPLETE=complete_zsh \\
+        ${~words[1]} 2>/dev/null)
+}
+compdef _quadlink quadlink""",
+    "fish": """\
+function _quadlink
+    set --local command (commandline --tokenize --current-process)[1]
+    env _TYPER_COMPLETE_ARGS=(commandline --current-process --cut-at-cursor | string collect) \\
+        _TYPER_COMPLETE_FISH_ACTION=$argv[1] _QUADLINK_COMPLETE=complete_fish $command 2>/dev/null
+end
+complete --command quadlink --no-files --condition "_quadlink is-args" --arguments "(_quadlink get-args)\"""",
+}
+
+
+def prepare_answers() -> None:
+    """Lets Typer answer a shell's question, if this is one.
+
+    `add_completion=True` would do that too, and add two options in place of our one command.
+    """
+    if VARIABLE in os.environ:
+        from typer._completion_classes import completion_init
+
+        completion_init()
+
+
+def files() -> list[str]:
+    """Nothing of ours: then the shell completes names of files."""
+    return []
+
+
+def lab_names() -> list[str]:
+    """The labs that are up."""
+    return running_labs()
+
+
+def node_names(context: typer.Context) -> list[str]:
+    """The nodes of the lab that the command line means."""
+    lab = _lab(context)
+    if lab is None:
+        return []
+    try:
+        return [node.name for node in read_names(lab).nodes]
+    except PermissionError:  # the question comes from a user who has yet to say sudo
+        from dataplane.namespace import NAMESPACE_DIRECTORY
+
+        namespaces = (entry.name for entry in NAMESPACE_DIRECTORY.glob(f"{lab.name}-*"))
+        return sorted(name.removeprefix(f"{lab.name}-") for name in namespaces)
+    except (LabError, OSError):
+        return []
+
+
+def node_then_files(context: typer.Context) -> list[str]:
+    """A node where none is there yet; what follows it is another program's."""
+    return [] if context.params.get("words") or context.params.get("nodes") else node_names(context)
+
+
+def node_list(context: typer.Context, incomplete: str) -> list[str]:
+    """Nodes behind those that are named already, as in `a,b`."""
+    *named, _ = incomplete.split(",")
+    return [",".join([*named, name]) for name in node_names(context) if name not in named]
+
+
+def link_names(context: typer.Context) -> list[str]:
+    """The links of the lab that the command line means."""
+    lab = _lab(context)
+    try:
+        return list(read_names(lab).links) if lab else []
+    except (LabError, OSError):
+        return []
+
+
+def topics() -> list[str]:
+    """What `inspect` can show."""
+    from netns_lab.inspection import TOPICS
+
+    return list(TOPICS)
+
+
+def fault_kinds() -> list[str]:
+    """What can fail."""
+    return ["link"]
+
+
+def fault_modes() -> list[str]:
+    """How a link can fail."""
+    from dataplane.links.specification import FaultMode
+
+    return list(FaultMode)
+
+
+def _lab(context: typer.Context) -> LabDirectory | None:
+    name = context.params.get("name") or context.find_root().params.get("name")
+    try:
+        return choose_lab(name)
+    except LabError:
+        return None
