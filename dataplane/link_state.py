@@ -11,6 +11,7 @@ from dataplane.netlink import (
     Message,
     NetlinkError,
     NetlinkSocket,
+    Request,
     decode_attributes,
     decode_integer,
     encode_attribute,
@@ -100,6 +101,20 @@ def dump_links(netlink: NetlinkSocket) -> list[LinkState]:
     """All links of the namespace."""
     body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + _WITHOUT_STATISTICS
     return [state for state in map(decode_link, netlink.dump(RTM_GETLINK, body)) if state is not None]
+
+
+def set_link(
+    ifindex: int, mac: bytes | None = None, mtu: int | None = None, up: bool = False, alias: str | None = None
+) -> Request:
+    """The request that gives a link what is given here and leaves the rest as it is."""
+    body = _LINK.pack(socket.AF_UNSPEC, 0, ifindex, IFF_UP * up, IFF_UP * up)
+    if mac is not None:
+        body += encode_attribute(IFLA_ADDRESS, mac)
+    if mtu is not None:
+        body += encode_unsigned_attribute(IFLA_MTU, mtu)
+    if alias is not None:
+        body += encode_attribute(IFLA_IFALIAS, alias.encode())
+    return Request(RTM_NEWLINK, 0, body, f"the settings of link {ifindex}")
 
 
 class LinkMonitor:

@@ -2,29 +2,23 @@
 
 import re
 import secrets
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from ipaddress import ip_interface
 from pathlib import Path
 from typing import TypeVar
-
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
 
 from dataplane.client import EngineClient, EngineGone
 from dataplane.interface import EngineInterface, LinkError
 from dataplane.links.specification import EndSpecification, LinkSpecification, MacsecSpecification
-from dataplane.namespace import run_in_namespace
 from netns_lab.api import ControllerClient, ControllerGone
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.names import write_names
 from netns_lab.namespaces import create_namespace
-from netns_lab.plan import InterfacePlan, LabPlan, LinkPlan, NodePlan, plan_lab
+from netns_lab.node_network import configure_network
+from netns_lab.plan import LabPlan, LinkPlan, plan_lab
 from netns_lab.processes import start_daemon
 from netns_lab.readiness import wait_until_ready
 from netns_lab.state import save_plan
@@ -35,8 +29,6 @@ PROCESS_START_TIMEOUT_S = 10.0
 POLL_INTERVAL_S = 0.02
 # linux/capability.h
 CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
-LOOPBACK_IFINDEX = 1
-_FAMILIES = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 Client = TypeVar("Client", EngineClient, ControllerClient)
 
 
@@ -108,7 +100,7 @@ def _build(directory: LabDirectory, plan: LabPlan, say: Callable[[str], None]) -
     finally:
         engine.close()
     for node in plan.nodes:
-        _configure(node)
+        configure_network(node)
     say("starting the controller")
     _start_controller(directory)
 
@@ -164,38 +156,3 @@ def _add_link(engine: EngineInterface, plan: LabPlan, link: LinkPlan) -> None:
         engine.add_link(LinkSpecification(link.name, (first, second), link.mtu, macsec), sak)
     except LinkError as error:
         raise LabError(str(error)) from error
-
-
-def _configure(node: NodePlan) -> None:
-    try:
-        run_in_namespace(node.namespace, partial(_configure_node, node))
-    except NetlinkError as error:
-        raise LabError(f"node {node.name}: the kernel refused an address, link or route: {error}") from error
-
-
-def _configure_node(node: NodePlan) -> None:
-    """Addresses, interfaces up, and the routes that no protocol brings; called inside the node."""
-    with IPRoute() as netlink:
-        for address in node.loopback:
-            _add_address(netlink, LOOPBACK_IFINDEX, address)
-        for interface in node.interfaces:
-            _configure_interface(netlink, interface)
-        for route in node.default_routes:
-            hops = [
-                {"gateway": hop.address, "oif": netlink.link_lookup(ifname=hop.interface)[0]}
-                for hop in route.next_hops
-            ]
-            netlink.route("add", dst="default", family=_FAMILIES[route.family], multipath=hops)
-
-
-def _configure_interface(netlink: IPRoute, interface: InterfacePlan) -> None:
-    index = netlink.link_lookup(ifname=interface.name)[0]
-    netlink.link("set", index=index, address=interface.mac, mtu=interface.mtu)
-    for address in interface.addresses:
-        _add_address(netlink, index, address)
-    netlink.link("set", index=index, state="up")
-
-
-def _add_address(netlink: IPRoute, index: int, address: str) -> None:
-    parsed = ip_interface(address)
-    netlink.addr("add", index=index, address=str(parsed.ip), prefixlen=parsed.network.prefixlen)

@@ -10,9 +10,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pyroute2 import IPRoute
-
-from dataplane.link_state import get_link
+from dataplane.link_state import get_link, set_link
 from dataplane.namespace import CLONE_NEWNET, NAMESPACE_DIRECTORY
 from dataplane.netlink import NetlinkSocket
 from netns_lab.directory import LabError
@@ -39,8 +37,10 @@ def create_namespace(name: str, mark: str, sysctls: Mapping[str, str]) -> None:
 
     def make() -> None:
         _check(_libc.unshare(CLONE_NEWNET))
-        with IPRoute() as netlink:
-            netlink.link("set", index=LOOPBACK_IFINDEX, state="up", ifalias=_alias_of(mark))
+        with NetlinkSocket() as netlink:
+            refusals = netlink.execute([set_link(LOOPBACK_IFINDEX, up=True, alias=_alias_of(mark))])
+        if refusals:
+            raise LabError(f"namespace {name}: {refusals[0]}")
         for key, value in sysctls.items():
             _set_sysctl(name, key, value)
         with naming:

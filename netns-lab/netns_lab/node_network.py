@@ -1,0 +1,81 @@
+"""What a node's kernel is told once: addresses, interfaces, the routes that no protocol brings.
+
+All of it goes to the kernel as rtnetlink requests in few sends: a lab may have thousands of interfaces.
+"""
+
+import socket
+import struct
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_interface
+
+from dataplane.link_state import dump_links, set_link
+from dataplane.netlink import (
+    NLM_F_CREATE,
+    NLM_F_REPLACE,
+    NetlinkSocket,
+    Request,
+    encode_attribute,
+)
+from netns_lab.directory import LabError
+from netns_lab.plan import DefaultRoute, NodePlan
+
+# linux/rtnetlink.h, linux/if_addr.h
+RTM_NEWADDR, RTM_NEWROUTE = 20, 24
+IFA_ADDRESS, IFA_LOCAL = 1, 2
+RTA_GATEWAY, RTA_MULTIPATH = 5, 9
+RTPROT_STATIC, RTN_UNICAST, RT_TABLE_MAIN, RT_SCOPE_UNIVERSE = 4, 1, 254, 0
+LOOPBACK = "lo"
+FAMILIES = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
+
+_PUT = NLM_F_CREATE | NLM_F_REPLACE
+_ADDRESS = struct.Struct("=4BI")  # struct ifaddrmsg: family, prefix length, flags, scope, interface index
+_ROUTE = struct.Struct("=8BI")  # struct rtmsg: family, lengths, tos, table, protocol, scope, type, flags
+_NEXTHOP = struct.Struct("=HBBi")  # struct rtnexthop: length, flags, hops, interface index
+
+
+def configure_network(node: NodePlan) -> None:
+    """Gives a node its addresses and routes and takes its interfaces up; again, it changes nothing.
+
+    Raises LabError with what the kernel refused first.
+    """
+    with NetlinkSocket(node.namespace) as netlink:
+        ifindexes = {link.name: link.ifindex for link in dump_links(netlink)}
+        refusals = netlink.execute(network_requests(node, ifindexes))
+    if refusals:
+        raise LabError(f"node {node.name}: the kernel refused {refusals[0]}")
+
+
+def network_requests(node: NodePlan, ifindexes: Mapping[str, int]) -> Iterator[Request]:
+    """The requests, in the order in which the kernel must get them."""
+    for address in node.loopback:
+        yield _address(address, LOOPBACK, ifindexes)
+    for interface in node.interfaces:
+        ifindex = ifindexes[interface.name]
+        mac = bytes.fromhex(interface.mac.replace(":", ""))
+        settings = set_link(ifindex, mac=mac, mtu=interface.mtu)
+        yield settings._replace(purpose=f"MAC {interface.mac} and MTU {interface.mtu} of {interface.name}")
+        for address in interface.addresses:
+            yield _address(address, interface.name, ifindexes)
+        yield set_link(ifindex, up=True)._replace(purpose=f"taking {interface.name} up")
+    for route in node.default_routes:
+        yield _default_route(route, ifindexes)
+
+
+def _address(address: str, interface: str, ifindexes: Mapping[str, int]) -> Request:
+    parsed = ip_interface(address)
+    family = FAMILIES[f"ipv{parsed.version}"]
+    body = _ADDRESS.pack(family, parsed.network.prefixlen, 0, RT_SCOPE_UNIVERSE, ifindexes[interface])
+    body += encode_attribute(IFA_LOCAL, parsed.packed) + encode_attribute(IFA_ADDRESS, parsed.packed)
+    return Request(RTM_NEWADDR, _PUT, body, f"address {address} of {interface}")
+
+
+def _default_route(route: DefaultRoute, ifindexes: Mapping[str, int]) -> Request:
+    family = FAMILIES[route.family]
+    hops = b""
+    for hop in route.next_hops:
+        gateway = encode_attribute(RTA_GATEWAY, socket.inet_pton(family, hop.address))
+        hops += _NEXTHOP.pack(_NEXTHOP.size + len(gateway), 0, 0, ifindexes[hop.interface]) + gateway
+    body = _ROUTE.pack(family, 0, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, RT_SCOPE_UNIVERSE, RTN_UNICAST, 0)
+    body += encode_attribute(RTA_MULTIPATH, hops)
+    gateways = ", ".join(hop.address for hop in route.next_hops)
+    return Request(RTM_NEWROUTE, _PUT, body, f"the default route by {gateways}")
