@@ -15,7 +15,6 @@ from dataplane.interface import EngineInterface, LinkError
 from dataplane.links.specification import EndSpecification, LinkSpecification, MacsecSpecification
 from netns_lab.api import ControllerClient, ControllerGone
 from netns_lab.directory import LabDirectory, LabError
-from netns_lab.names import write_names
 from netns_lab.namespaces import create_namespace
 from netns_lab.node_network import configure_network
 from netns_lab.plan import LabPlan, LinkPlan, plan_lab
@@ -88,7 +87,6 @@ def _check_capabilities() -> None:
 
 def _build(directory: LabDirectory, plan: LabPlan, say: Callable[[str], None]) -> None:
     _write_hosts(directory, plan)
-    write_names(directory, plan)
     engine = _start_engine(directory)
     try:
         say(f"making {len(plan.nodes)} nodes")

@@ -63,10 +63,6 @@ class LabDirectory:
             return f"{self.name}."  # nothing can carry it yet
 
     @property
-    def names(self) -> Path:
-        return self.path / "names.json"
-
-    @property
     def events(self) -> Path:
         return self.path / "events.jsonl"
 

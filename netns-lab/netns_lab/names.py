@@ -1,17 +1,11 @@
-"""What a lab calls its nodes and links: a small file, so that nobody needs a controller or a YAML reader."""
+"""What a lab calls its nodes and links, by its plan: neither a controller nor a YAML reader is needed."""
 
-from __future__ import annotations
-
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.output import nearest
-
-if TYPE_CHECKING:
-    from netns_lab.plan import LabPlan
+from netns_lab.state import read_plan
 
 MAX_LISTED = 10
 
@@ -50,20 +44,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
 
 
 def read_names(directory: LabDirectory) -> LabNames:
-    """The names of a lab that was built. Raises LabError where it is not built yet."""
-    try:
-        document = json.loads(directory.names.read_bytes())
-    except FileNotFoundError:
-        raise LabError(f"lab {directory.name} is not built yet") from None
-    return LabNames(tuple(NodePlace(**node) for node in document["nodes"]), tuple(document["links"]))
-
-
-def write_names(directory: LabDirectory, plan: LabPlan) -> None:
-    """Writes the names down; whoever reads meanwhile gets those of before, or all of the new."""
-    names = LabNames(
-        tuple(NodePlace(node.name, node.namespace, dict(node.env)) for node in plan.nodes),
-        tuple(link.name for link in plan.links),
+    """The names in a lab's plan. Raises LabError where it has none yet."""
+    plan = read_plan(directory)
+    return LabNames(
+        tuple(NodePlace(node["name"], node["namespace"], node["env"]) for node in plan["nodes"]),
+        tuple(link["name"] for link in plan["links"]),
     )
-    new = directory.names.with_suffix(".new")
-    new.write_text(json.dumps(asdict(names)))
-    new.replace(directory.names)

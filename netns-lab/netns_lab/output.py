@@ -56,6 +56,14 @@ def table_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return "\n".join(lines)
 
 
+def shortened(text: str, lines: int, rest: str) -> str:
+    """The first lines of a text; where more are left out, how many, and what shows them."""
+    every = text.splitlines()
+    if len(every) <= lines:
+        return text
+    return "\n".join([*every[:lines], f"... and {len(every) - lines} more; {rest}"])
+
+
 def choices(names: Iterable[str]) -> str:
     """`a, b or c`."""
     *first, last = names

@@ -19,14 +19,19 @@ T = TypeVar("T")
 
 def load_plan(directory: LabDirectory) -> LabPlan:
     """The plan that a lab was built by, with every change since. Raises LabError where it has none yet."""
+    return decode(LabPlan, read_plan(directory))
+
+
+def read_plan(directory: LabDirectory) -> dict[str, Any]:
+    """The same as JSON types, for those who need little of it and soon."""
     try:
-        document = json.loads(directory.plan.read_bytes())
+        document: dict[str, Any] = json.loads(directory.plan.read_bytes())
     except FileNotFoundError:
         name = directory.name
         raise LabError(
             f"lab {name} is not built yet; if nobody does: `quadlink down --name {name}`"
         ) from None
-    return decode(LabPlan, document)
+    return document
 
 
 def save_plan(directory: LabDirectory, plan: LabPlan) -> None:

@@ -6,20 +6,21 @@ import pytest
 from netns_lab import directory, templates
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.fan_out import matching_nodes
-from netns_lab.names import LabNames, read_names, unknown, write_names
+from netns_lab.names import LabNames, read_names, unknown
 from netns_lab.plan import plan_lab
+from netns_lab.state import save_plan
 from netns_lab.topology import parse_topology
 
 
 @pytest.fixture
 def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabNames:
-    """Those of quad, written and read again."""
+    """Those of quad."""
     monkeypatch.setattr(directory, "RUN_DIRECTORY", tmp_path)
     lab = LabDirectory("quad")
     with pytest.raises(LabError, match="lab quad is not built yet"):
         read_names(lab)
     lab.path.mkdir()
-    write_names(lab, plan_lab(parse_topology(templates.quad("quad")), lambda octets: bytes(octets)))
+    save_plan(lab, plan_lab(parse_topology(templates.quad("quad")), lambda octets: bytes(octets)))
     return read_names(lab)
 
 

@@ -34,14 +34,21 @@ def left_of(name: str) -> list[str]:
 
 
 def test_down_leaves_nothing_of_the_lab(tmp_path: Path, name: str) -> None:
-    assert quadlink("up", str(write_quad(tmp_path, name))).returncode == 0
+    write_quad(tmp_path, name)
+    answer = quadlink("deploy", str(tmp_path), "--format", "json")
+    document = json.loads(answer.stdout)
+    assert (answer.returncode, document["lab"], document["ready"], document["missing"]) == (0, name, True, [])
+    assert [link["state"] for link in document["links"]] == ["up"] * 8
     assert len(left_of(name)) > 6
-    assert quadlink("down", "--name", name).returncode == 0
+    assert quadlink("destroy", "--name", name).returncode == 0
     assert left_of(name) == []
 
 
 def test_two_labs_of_the_same_topology_live_side_by_side(tmp_path: Path, name: str, quad: Lab) -> None:
-    assert quadlink("up", str(write_quad(tmp_path, name))).returncode == 0
+    answer = quadlink("up", str(write_quad(tmp_path, name)))
+    assert answer.returncode == 0
+    assert [line.split()[0] for line in answer.stdout.splitlines()][:3] == ["link", "ch1", "ch2"]
+    assert answer.stderr.splitlines()[-1] == f"lab {name} is up; try `quadlink inspect bgp`"
     quadlink("--name", name, "fail", "link", "ch1")
     assert quad.link("ch1")["state"] == "up"
     ambiguous = quadlink("inspect")

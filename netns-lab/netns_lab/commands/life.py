@@ -18,15 +18,19 @@ from netns_lab.options import (
     say,
     seconds,
 )
+from netns_lab.output import Output, shortened
+
+MAX_LINES = 40
 
 
 def up(
     file: TopologyPlace = Path("."),
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for sessions and prefixes.")] = True,
     timeout: Timeout = "30s",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be made.")] = False,
     format: FormatOption = None,
 ) -> None:
-    """Build a lab and wait until it is ready.
+    """Build a lab and wait until it is ready. Alias: deploy.
 
     Exit 0 when its sessions are up and its prefixes installed, else 1 and what is missing.
 
@@ -34,28 +38,50 @@ def up(
     Examples:
       sudo ./quadlink up netns-lab/topologies/quad.yaml
       sudo ./quadlink up --no-wait mylab/
+      ./quadlink up --dry-run mylab/
     """
+    no_name("up")
+    if dry_run:
+        _dry_run(file, output(format))
+    else:
+        _up(file, wait, timeout, output(format))
+
+
+def _dry_run(file: Path, output: Output) -> None:
+    from netns_lab.dry_run import print_plan
+    from netns_lab.plan import plan_lab
+    from netns_lab.topology import find_topology_file, load_topology
+
+    print_plan(plan_lab(load_topology(find_topology_file(file)), lambda octets: bytes(octets)), output)
+
+
+def _up(file: Path, wait: bool, timeout: str, output: Output) -> None:
     from netns_lab.builder import running_lab
+    from netns_lab.inspection import look
     from netns_lab.topology import find_topology_file
 
-    no_name("up")
     need_root()
     timeout_s = seconds("--timeout", timeout) if wait else 0.0
     with running_lab(
         find_topology_file(file), lambda text: say(f"up: {text}"), timeout_s, keep=True
     ) as running:
-        missing = running.missing if wait else []
-        output(format).document(
-            {"lab": running.directory.name, "ready": not running.missing, "missing": running.missing},
-            "" if missing else f"lab {running.directory.name} is up; try `quadlink inspect links`",
+        name, missing = running.directory.name, running.missing
+        links = look("links", running.directory)
+        output.document(
+            {"lab": name, "ready": not missing, "missing": missing, "links": links.document["links"]},
+            shortened(links.table, MAX_LINES, "`quadlink inspect links` shows all"),
         )
-    if missing:
-        say(f"lab {running.directory.name} is up, but after {timeout}: {'; '.join(missing)}")
+    if not missing:
+        say(f"lab {name} is up; try `quadlink inspect bgp`")
+    elif not wait:
+        say(f"lab {name} is up, not yet its sessions; try `quadlink inspect bgp`")
+    else:
+        say(f"lab {name} is up, but after {timeout}: {'; '.join(missing)}")
         raise typer.Exit(EXIT_FAIL)
 
 
 def down(name: Name = None, format: FormatOption = None) -> None:
-    """End a lab and leave nothing of it.
+    """End a lab and leave nothing of it. Alias: destroy.
 
     Its processes, namespaces and files go, and nothing else.
 

@@ -1,0 +1,131 @@
+"""`quadlink up --dry-run`: the address plan of a topology and what would be made. No root, no secrets."""
+
+from collections import Counter
+from typing import Any
+
+from netns_lab.directory import LabDirectory
+from netns_lab.output import Output, table_text
+from netns_lab.plan import InterfacePlan, LabPlan, LinkPlan, NodePlan
+
+Document = dict[str, Any]
+
+
+def print_plan(plan: LabPlan, output: Output) -> None:
+    """Prints nodes, interfaces, BGP sessions and a summary, or the same as one JSON document."""
+    document = plan_document(plan)
+    tables = (
+        (("node", "kind", "namespace", "asn", "loopback", "announces"), _node_rows(document)),
+        (("interface", "link", "mac", "mtu", "addresses"), _interface_rows(document)),
+        (("link", "family", "speaker", "speaker", "hold time s"), _session_rows(document)),
+    )
+    texts = [table_text(columns, rows) for columns, rows in tables if rows]
+    output.document(document, "\n\n".join([*texts, _summary(plan)]))
+
+
+def plan_document(plan: LabPlan) -> Document:
+    """What `up` would make, as JSON types. A MAC address that is drawn at each `up` is null."""
+    drawn = {link.name for link in plan.links if link.macsec and link.macsec.sak}
+    return {
+        "lab": plan.name,
+        "directory": str(LabDirectory(plan.name).path),
+        "nodes": [_node(node, drawn) for node in plan.nodes],
+        "links": [_link(link) for link in plan.links],
+    }
+
+
+def _node(node: NodePlan, drawn: set[str]) -> Document:
+    return {
+        "name": node.name,
+        "kind": node.kind,
+        "namespace": node.namespace,
+        "asn": node.asn,
+        "router_id": node.router_id if node.asn else None,
+        "loopback": list(node.loopback),
+        "announces": list(node.originate),
+        "interfaces": [_interface(interface, drawn) for interface in node.interfaces],
+        "default_routes": [
+            {"family": route.family, "next_hops": [hop.address for hop in route.next_hops]}
+            for route in node.default_routes
+        ],
+    }
+
+
+def _interface(interface: InterfacePlan, drawn: set[str]) -> Document:
+    return {
+        "name": interface.name,
+        "link": interface.link,
+        "mac": None if interface.link in drawn else interface.mac,
+        "mtu": interface.mtu,
+        "addresses": list(interface.addresses),
+    }
+
+
+def _link(link: LinkPlan) -> Document:
+    return {
+        "name": link.name,
+        "type": link.type,
+        "cipher": link.macsec.cipher if link.macsec else None,
+        "endpoints": [{"node": end.node, "interface": end.name} for end in link.ends],
+        "sessions": [
+            {
+                "family": session.family,
+                "speakers": [
+                    {"node": end.node, "address": end.address, "asn": end.asn, "hold_time_s": end.hold_time_s}
+                    for end in session.ends
+                ],
+            }
+            for session in link.sessions
+        ],
+    }
+
+
+def _node_rows(document: Document) -> list[tuple[Any, ...]]:
+    return [
+        (
+            node["name"],
+            node["kind"],
+            node["namespace"],
+            node["asn"],
+            " ".join(node["loopback"]),
+            " ".join(node["announces"]) or None,
+        )
+        for node in document["nodes"]
+    ]
+
+
+def _interface_rows(document: Document) -> list[tuple[Any, ...]]:
+    return [
+        (
+            f"{node['name']}:{interface['name']}",
+            interface["link"],
+            interface["mac"] or "(drawn)",
+            interface["mtu"],
+            " ".join(interface["addresses"]),
+        )
+        for node in document["nodes"]
+        for interface in node["interfaces"]
+    ]
+
+
+def _session_rows(document: Document) -> list[tuple[Any, ...]]:
+    return [
+        (
+            link["name"],
+            session["family"],
+            *(f"{end['node']} {end['address']} AS{end['asn']}" for end in session["speakers"]),
+            min(end["hold_time_s"] for end in session["speakers"]),
+        )
+        for link in document["links"]
+        for session in link["sessions"]
+    ]
+
+
+def _summary(plan: LabPlan) -> str:
+    kinds = Counter(link.type for link in plan.links)
+    links = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "none"
+    sessions = sum(len(link.sessions) for link in plan.links)
+    speakers = sum(node.asn is not None for node in plan.nodes)
+    return (
+        f"`up` would make lab {plan.name}: {len(plan.nodes)} namespaces, {len(plan.links)} links ({links}), "
+        f"{sessions} BGP sessions between {speakers} speakers; nothing was made"
+    )

@@ -1,0 +1,78 @@
+"""`up --dry-run`: the whole address plan, for anybody who may read the file, and none of its secrets."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from netns_lab import cli, templates
+
+PASSWORD, SAK = "hunter2", "5a" * 32
+
+
+@pytest.fixture
+def topology(tmp_path: Path) -> Path:
+    """A pair with a given password and a given key."""
+    text = templates.pair("pair").replace("asn: 64512", f"asn: 64512, password: {PASSWORD}")
+    path = tmp_path / "pair.yaml"
+    path.write_text(text.replace('"r2:eth1"]', f'"r2:eth1"], macsec: {{sak: "{SAK}"}}', 1))
+    return path
+
+
+def dry_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, path: Path, *words: str
+) -> str:
+    """What it prints for a user who is not root."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(sys, "argv", ["quadlink", "up", "--dry-run", str(path), *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    assert PASSWORD not in printed
+    assert SAK not in printed
+    return printed
+
+
+def test_the_document_holds_every_name_and_address(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, topology: Path
+) -> None:
+    document: dict[str, Any] = json.loads(dry_run(capsys, monkeypatch, topology, "--format", "json"))
+    nodes = {node["name"]: node for node in document["nodes"]}
+    assert [node["namespace"] for node in document["nodes"]] == ["pair-r1", "pair-r2", "pair-h1", "pair-h2"]
+    assert nodes["h2"]["interfaces"][0]["addresses"] == ["10.2.0.2/24", "fd02::2/64"]
+    assert nodes["h2"]["default_routes"][0] == {"family": "ipv4", "next_hops": ["10.2.0.1"]}
+    assert nodes["r1"]["announces"] == ["10.1.0.0/16", "fd01::/48"]
+    channel, lan, _ = document["links"]
+    assert (channel["cipher"], lan["cipher"]) == ("gcm-aes-256", None)
+    assert [session["family"] for session in channel["sessions"]] == ["ipv4", "ipv6"]
+    assert channel["sessions"][0]["speakers"][1]["address"] == "169.254.1.1"
+
+
+def test_a_mac_address_that_each_up_draws_is_not_made_up(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, topology: Path
+) -> None:
+    document = json.loads(dry_run(capsys, monkeypatch, topology, "--format", "json"))
+    macs = {
+        (node["name"], interface["name"]): interface["mac"]
+        for node in document["nodes"]
+        for interface in node["interfaces"]
+    }
+    assert macs["r1", "eth1"] is macs["r2", "eth1"] is None
+    assert len({mac for mac in macs.values() if mac}) == 4
+
+
+def test_the_tables_say_the_same_and_that_nothing_was_made(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, topology: Path
+) -> None:
+    printed = dry_run(capsys, monkeypatch, topology)
+    assert "r1 169.254.1.0 AS64512" in printed
+    assert "(drawn)" in printed
+    assert "02:" in printed
+    last = printed.splitlines()[-1]
+    assert last.startswith(
+        "`up` would make lab pair: 4 namespaces, 3 links (1 macsec, 2 plain), 2 BGP sessions"
+    )
+    assert last.endswith("nothing was made")
