@@ -5,6 +5,7 @@ import os
 import socket
 import struct
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from dataplane import wireformat
 from dataplane.interface import CarrierEvent, LinkError, LinkState
-from dataplane.links.specification import FaultMode, LinkSpecification
+from dataplane.links.specification import FaultMode, Impairment, LinkSpecification
 
 REQUEST_TIMEOUT_S = 3.0
 _CREDENTIALS = struct.Struct("3i")
@@ -57,6 +58,9 @@ class EngineClient:
 
     def clear_fault(self, name: str) -> int:
         return int(self._call("clear_fault", name=name))
+
+    def impair(self, name: str, impairments: tuple[Impairment, Impairment]) -> None:
+        self._call("impair", name=name, impairments=[asdict(impairment) for impairment in impairments])
 
     def links(self) -> list[LinkState]:
         return [wireformat.state_from_document(document) for document in self._call("links")]

@@ -21,7 +21,7 @@ from dataplane._core import ffi, lib
 from dataplane.capture import Capture, CaptureSide
 from dataplane.interface import CarrierEvent, EndState, LinkError, LinkState, SecYState
 from dataplane.links.link import LINK_SLOTS, Link, LinkCounters, add_wires, check_core, make_secys
-from dataplane.links.specification import FaultMode, LinkSpecification
+from dataplane.links.specification import FaultMode, Impairment, LinkSpecification
 from dataplane.monitors import NamespaceMonitors
 from dataplane.ports.port import Port
 from dataplane.ports.tap import TapPort
@@ -135,6 +135,13 @@ class Engine:
         link.signal.fault = link.signal.fault_from = None
         self._settle(link)
         return moment_ns
+
+    def impair(self, name: str, impairments: tuple[Impairment, Impairment]) -> None:
+        """Gives both directions of a link, by sending end, their impairment, from the next frame on."""
+        link = self._link(name)
+        for wire, impairment in zip(link.wires, impairments, strict=True):
+            check_core(lib.ql_engine_impair_wire(self._core, wire, impairment.loss))
+        link.impairments = list(impairments)
 
     def links(self) -> list[LinkState]:
         """Every link as it is now, in the order they were made."""
@@ -300,6 +307,7 @@ class Engine:
             cipher=link.specification.macsec.cipher if link.specification.macsec else None,
             secys=tuple(secys),
             slot=link.slot,
+            impairments=(link.impairments[0], link.impairments[1]),
         )
 
     def _discard(self, link: Link) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dataplane.links.specification import FaultMode, LinkSpecification, LinkType
+from dataplane.links.specification import FaultMode, Impairment, LinkSpecification, LinkType
 
 
 class LinkError(Exception):
@@ -43,7 +43,8 @@ class SecYState:
 
 @dataclass(frozen=True, slots=True)
 class LinkState:
-    """A link as it is. secys is by end, empty on a plain link; slot is its place in the counters."""
+    """A link as it is. secys is by end, empty on a plain link; slot is its place in the counters; impairments
+    are by sending end."""
 
     name: str
     type: LinkType
@@ -54,6 +55,7 @@ class LinkState:
     cipher: str | None
     secys: tuple[SecYState, ...]
     slot: int
+    impairments: tuple[Impairment, Impairment]
 
 
 class EngineInterface(Protocol):
@@ -66,6 +68,8 @@ class EngineInterface(Protocol):
     def set_fault(self, name: str, mode: FaultMode, from_node: str | None = None) -> int: ...
 
     def clear_fault(self, name: str) -> int: ...
+
+    def impair(self, name: str, impairments: tuple[Impairment, Impairment]) -> None: ...
 
     def links(self) -> list[LinkState]: ...
 

@@ -18,7 +18,7 @@ from typing import Any
 from dataplane import wireformat
 from dataplane.engine import Engine
 from dataplane.interface import CarrierEvent, LinkError
-from dataplane.links.specification import FaultMode
+from dataplane.links.specification import FaultMode, Impairment
 from dataplane.wireformat import Document
 
 CAPTURE_DRAIN_INTERVAL_S = 0.02
@@ -126,6 +126,10 @@ class Service:
     def _clear_fault(self, arguments: Document) -> int:
         return self.engine.clear_fault(arguments["name"])
 
+    def _impair(self, arguments: Document) -> None:
+        first, second = (Impairment(**document) for document in arguments["impairments"])
+        self.engine.impair(arguments["name"], (first, second))
+
     def _export_sak(self, arguments: Document) -> str:
         log.warning("the SAK of link %s was exported", arguments["name"])
         return self.engine.export_sak(arguments["name"]).hex()
@@ -156,6 +160,7 @@ REQUESTS: dict[str, Callable[[Service, Document], Any]] = {
     "links": Service._links,
     "set_fault": Service._set_fault,
     "clear_fault": Service._clear_fault,
+    "impair": Service._impair,
     "export_sak": Service._export_sak,
     "flip_bit": Service._flip_bit,
     "inject": Service._inject,

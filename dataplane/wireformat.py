@@ -8,6 +8,7 @@ from dataplane.interface import CarrierEvent, EndState, LinkState, SecYState
 from dataplane.links.specification import (
     EndSpecification,
     FaultMode,
+    Impairment,
     LinkSpecification,
     LinkType,
     MacsecSpecification,
@@ -61,12 +62,14 @@ def state_to_document(state: LinkState) -> Document:
 def state_from_document(document: Document) -> LinkState:
     """The inverse."""
     first, second = (EndState(**end) for end in document["ends"])
+    one, other = document["impairments"]
     return LinkState(
         **{
             **document,
             "type": LinkType(document["type"]),
             "ends": (first, second),
             "fault": FaultMode(document["fault"]) if document["fault"] else None,
+            "impairments": (Impairment(**one), Impairment(**other)),
             "secys": tuple(SecYState(**secy) for secy in document["secys"]),
         }
     )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dataplane._core import ffi, lib
 from dataplane.links.signal import LinkSignal
-from dataplane.links.specification import LinkSpecification
+from dataplane.links.specification import Impairment, LinkSpecification
 from dataplane.macsec.counters import COUNTER_NAMES
 from dataplane.macsec.native import NativeSecY
 from dataplane.macsec.secy import SecYConfig
@@ -22,6 +22,7 @@ WIRE_COUNTERS = (
     "rx_frames",
     "rx_octets",
     "drop_fault",
+    "drop_loss",
     "drop_eapol",
     "drop_runt",
     "drop_too_long",
@@ -53,7 +54,8 @@ class LinkCounters:
 class Link:
     """What the engine holds of a link.
 
-    `wires` are the core's ids, by sending end; `monitored` are the namespaces that are watched for it.
+    `wires`, the core's ids, and `impairments` are by sending end; `monitored` are the namespaces that are
+    watched for it.
     """
 
     specification: LinkSpecification
@@ -65,6 +67,7 @@ class Link:
     signal: LinkSignal = field(default_factory=LinkSignal)
     carrier: list[bool] = field(default_factory=lambda: [False, False])
     monitored: list[str] = field(default_factory=list)
+    impairments: list[Impairment] = field(default_factory=lambda: [Impairment(), Impairment()])
 
 
 def sci_of(mac: bytes) -> bytes:
@@ -97,6 +100,7 @@ def add_wires(engine: object, link: Link) -> None:
         config.frame_octets = link.specification.frame_octets
         config.transmit = link.secys[sender].handle if link.secys else ffi.NULL
         config.receive = link.secys[1 - sender].handle if link.secys else ffi.NULL
+        config.seed = link.specification.seed(sender)
         config.counters = ffi.from_buffer("uint64_t *", link.counters.wires[sender])
         link.wires.append(check_core(lib.ql_engine_add_wire(engine, config)))
 

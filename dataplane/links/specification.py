@@ -1,5 +1,6 @@
 """What a link is to be: its two ends, and the SecYs in them (IEEE 802.1AE-2018)."""
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -41,6 +42,20 @@ class MacsecSpecification:
 
 
 @dataclass(frozen=True, slots=True)
+class Impairment:
+    """What one direction of a link does to the frames it carries: it loses the share `loss`, 0 to 1, of them.
+
+    Left out so far: delay, jitter, rate, reordering, duplication, corruption. Raises ValueError.
+    """
+
+    loss: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.loss <= 1:
+            raise ValueError(f"found loss {self.loss}, expected a share from 0 to 1")
+
+
+@dataclass(frozen=True, slots=True)
 class LinkSpecification:
     """A link between two ends; macsec is None on a plain link. mtu is what the nodes see, in octets."""
 
@@ -57,6 +72,11 @@ class LinkSpecification:
     def frame_octets(self) -> int:
         """The longest clear frame, without FCS."""
         return self.mtu + ETHERNET_HEADER_OCTETS + VLAN_TAG_OCTETS
+
+    def seed(self, sender: int) -> int:
+        """What the chance of one direction begins with: the same in every run."""
+        digest = hashlib.sha256(f"{self.name} {self.ends[sender].node}".encode()).digest()
+        return int.from_bytes(digest[:8])
 
     def end_of(self, node: str) -> int:
         """The index of the node's end; KeyError where the link does not lead to it."""

@@ -207,6 +207,7 @@ int ql_engine_add_wire(ql_engine *engine, const ql_wire_config *config)
     if (wire == NULL)
         return -1;
     wire->config = *config;
+    wire->loss.state = config->seed;
     wire->transmitting = config->transmit == NULL || ql_secy_operational(config->transmit);
     worker_lock(worker);
     int slot = ql_burst_reserve(&worker->burst, config->frame_octets) == 0 ? free_slot(worker) : -1;
@@ -262,6 +263,20 @@ int ql_engine_block_wire(ql_engine *engine, uint32_t id, int blocked)
     if (wire == NULL)
         return -1;
     atomic_store(&wire->blocked, blocked != 0);
+    worker_unlock(worker_of(engine, id));
+    return 0;
+}
+
+int ql_engine_impair_wire(ql_engine *engine, uint32_t id, double loss)
+{
+    if (!(loss >= 0 && loss <= 1)) {
+        errno = EINVAL;
+        return -1;
+    }
+    ql_wire *wire = find_and_lock(engine, id);
+    if (wire == NULL)
+        return -1;
+    ql_loss_set(&wire->loss, loss);
     worker_unlock(worker_of(engine, id));
     return 0;
 }

@@ -159,6 +159,22 @@ static void write_burst(ql_wire *wire, ql_burst *burst, uint32_t frames)
     }
 }
 
+/* Keeps the frames that the wire does not lose. */
+static uint32_t lose(ql_wire *wire, ql_burst *burst, uint32_t frames)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < frames; i++) {
+        if (ql_loss_next(&wire->loss))
+            continue;
+        burst->offset[kept] = burst->offset[i];
+        burst->length[kept] = burst->length[i];
+        kept++;
+    }
+    if (kept < frames)
+        count(wire, QL_WIRE_DROP_LOSS, frames - kept);
+    return kept;
+}
+
 /* From the sending SecY's output to the receiving port. */
 static void cross(ql_wire *wire, ql_burst *burst, uint32_t frames)
 {
@@ -168,6 +184,7 @@ static void cross(ql_wire *wire, ql_burst *burst, uint32_t frames)
         count(wire, QL_WIRE_DROP_FAULT, frames);
         return;
     }
+    frames = lose(wire, burst, frames);
     write_burst(wire, burst, validate(wire, burst, frames));
 }
 

@@ -3,7 +3,8 @@
 A link between two routers or two hosts gets a /31 (RFC 3021) of 169.254.0.0/16 and a /127 (RFC 6164) of
 fd00:169::/32; a host link a /24 and a /64 out of its router's first announced prefix of each family, the
 router at 1 and the host at 2. An end left open beside a given one takes the lowest free address of the same
-subnets. Loopbacks are 10.255.0.N/32 and fd00:255::N/128 in node order.
+subnets. Loopbacks are 10.255.0.N/32 and fd00:255::N/128 in node order. What a running lab has it keeps, as
+long as the planner could have chosen it.
 """
 
 from __future__ import annotations
@@ -11,11 +12,21 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
-from typing import TYPE_CHECKING
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_interface,
+)
+from itertools import chain
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from netns_lab.models import Link, Topology
+    from netns_lab.models import Link, Node, Topology
+    from netns_lab.plan import LabPlan
 
 AnyAddress = IPv4Address | IPv6Address
 AnyInterface = IPv4Interface | IPv6Interface
@@ -49,9 +60,12 @@ class AddressPlan:
     router_ids: dict[str, str] = field(default_factory=dict)
 
 
-def plan_addresses(topology: Topology) -> AddressPlan:
-    """Every address of the lab. Raises `AddressError` where a prefix is missing, too small or used up."""
-    return _Planner(topology).plan()
+def plan_addresses(topology: Topology, running: LabPlan | None = None) -> AddressPlan:
+    """Every address of the lab, for one that runs as near to what it has as can be.
+
+    Raises `AddressError` where a prefix is missing, too small or used up.
+    """
+    return _Planner(topology, running).plan()
 
 
 def common_subnet(
@@ -109,9 +123,28 @@ class _Taken:
         return self.ends[at] if at < len(self.ends) and self.starts[at] <= end else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """What a running lab has: addresses by link and node, router ids by node."""
+
+    addresses: dict[tuple[str, str], list[AnyInterface]]
+    router_ids: dict[str, str]
+
+    @classmethod
+    def of(cls, plan: LabPlan | None) -> Self:
+        if plan is None:
+            return cls({}, {})
+        ends = [end for link in plan.links for end in link.ends]
+        return cls(
+            {(end.link, end.node): [ip_interface(text) for text in end.addresses] for end in ends},
+            {node.name: node.router_id for node in plan.nodes},
+        )
+
+
 class _Planner:
-    def __init__(self, topology: Topology) -> None:
+    def __init__(self, topology: Topology, running: LabPlan | None) -> None:
         self.topology = topology
+        self.running = _Running.of(running)
         self.result = AddressPlan()
         self.used: set[AnyAddress] = set()
         self.taken = {4: _Taken(), 6: _Taken()}
@@ -123,14 +156,15 @@ class _Planner:
     def plan(self) -> AddressPlan:
         self._keep_given()
         self._plan_loopbacks()
+        kept = [self._keep_link(index, link) for index, link in enumerate(self.topology.links)]
         for index, link in enumerate(self.topology.links):
             given = [link.addresses.get(node) for node in link.nodes]
             if given == [None, None]:
-                ends = self._plan_link(index, link)
+                ends = kept[index] or self._plan_link(index, link)
             else:
                 ends = [
-                    mine if mine is not None else self._beside(other or [], index)
-                    for mine, other in (given, given[::-1])
+                    mine if mine is not None else self._beside(other or [], index, node)
+                    for node, mine, other in zip(link.nodes, given, given[::-1], strict=True)
                 ]
             for node, addresses in zip(link.nodes, ends, strict=True):
                 self.result.links[index, node] = addresses
@@ -154,40 +188,74 @@ class _Planner:
 
     def _plan_loopbacks(self) -> None:
         """Loopbacks, and the router ids (RFC 6286: unique, not 0) that are the same 32 bits."""
+        kept = {name: planned for name in self.topology.nodes if (planned := self._keep_loopback(name))}
         number = 0
         for name, node in self.topology.nodes.items():
             number += 1
-            given = node.loopback
-            ipv4 = next((interface for interface in given or [] if interface.version == 4), None)
-            if not ipv4:
+            ipv4 = _given_ipv4(node)
+            planned = kept.get(name, [])
+            if not ipv4 and not planned:
                 number = self._free_number(number, name)
-            planned = [_interface(pool[number], pool.max_prefixlen) for pool in LOOPBACK_POOLS]
-            self.result.loopbacks[name] = planned if given is None else given
+                planned = self._loopback(number)
+            self.result.loopbacks[name] = planned if node.loopback is None else node.loopback
             self.result.router_ids[name] = str((ipv4 or planned[0]).ip)
-            if not ipv4:
-                for interface in planned:
-                    self.used.add(interface.ip)
-                    self._take(interface.network)
+
+    def _keep_loopback(self, name: str) -> list[AnyInterface]:
+        """The running node's, where it was planned or could have been and nobody else was given it."""
+        router_id = self.running.router_ids.get(name)
+        if router_id is None or _given_ipv4(self.topology.nodes[name]):
+            return []
+        number = int(IPv4Address(router_id)) - int(LOOPBACK_POOLS[0][0])
+        if not 0 < number < LOOPBACK_POOLS[0].num_addresses or self._is_used(number):
+            return []
+        return self._loopback(number)
+
+    def _loopback(self, number: int) -> list[AnyInterface]:
+        planned = [_interface(pool[number], pool.max_prefixlen) for pool in LOOPBACK_POOLS]
+        for interface in planned:
+            self.used.add(interface.ip)
+            self._take(interface.network)
+        return planned
 
     def _free_number(self, number: int, name: str) -> int:
-        while any(pool[number] in self.used for pool in LOOPBACK_POOLS):
+        while self._is_used(number):
             number += 1
             if number == LOOPBACK_POOLS[0].num_addresses:
                 raise AddressError(("nodes", name), f"no loopback address is left in {LOOPBACK_POOLS[0]}")
         return number
 
-    def _plan_link(self, index: int, link: Link) -> list[list[AnyInterface]]:
-        routers = [node for node in link.nodes if self.topology.nodes[node].is_router]
-        if len(routers) == 1:
-            return self._plan_host_link(index, link, routers[0])
-        ends: list[list[AnyInterface]] = [[], []]
-        for pool, length in LINK_POOLS:
-            subnet = self._next_subnet(pool, length, index)
-            for end, address in zip(ends, (subnet[0], subnet[1]), strict=True):
-                end.append(_interface(address, length))
-        return ends
+    def _is_used(self, number: int) -> bool:
+        return any(pool[number] in self.used for pool in LOOPBACK_POOLS)
 
-    def _plan_host_link(self, index: int, link: Link, router: str) -> list[list[AnyInterface]]:
+    def _keep_link(self, index: int, link: Link) -> list[list[AnyInterface]] | None:
+        """The running link's addresses, where they are what could be planned for it now."""
+        known = [self.running.addresses.get((link.name, node), []) for node in link.nodes]
+        if link.addresses or not all(known):
+            return None
+        subnets = [interface.network for interface in known[0]]
+        pools = self._pools(index, link)
+        fits = len(subnets) == len(pools) and all(
+            subnet.version == pool.version
+            and subnet.prefixlen == length
+            and int(pool[0]) <= int(subnet[0]) <= int(pool[-1])
+            and not self._ends_over(pool, int(subnet[0]), int(subnet[-1]))
+            for subnet, (pool, length) in zip(subnets, pools, strict=True)
+        )
+        if not fits or self._ends_in(link, subnets) != known:
+            return None
+        for subnet in subnets:
+            self._take(subnet)
+        return known
+
+    def _plan_link(self, index: int, link: Link) -> list[list[AnyInterface]]:
+        subnets = [self._next_subnet(pool, length, index) for pool, length in self._pools(index, link)]
+        return self._ends_in(link, subnets)
+
+    def _pools(self, index: int, link: Link) -> list[tuple[AnyNetwork, int]]:
+        """Where the subnets of a link come from, and how long their prefixes are."""
+        router = self._router_of_host_link(link)
+        if not router:
+            return list(LINK_POOLS)
         bgp = self.topology.nodes[router].bgp
         by_family = {prefix.version: prefix for prefix in reversed(bgp.announce if bgp else [])}
         if not by_family:
@@ -195,24 +263,31 @@ class _Planner:
                 f"{router} announces no prefix to plan addresses from, expected `announce` or `addresses`"
             )
             raise AddressError(("links", index), message)
-        ends: list[list[AnyInterface]] = [[], []]
-        for version in sorted(by_family):
-            prefix, length = by_family[version], LAN_LENGTH[version]
-            if prefix.prefixlen > length:
-                message = f"{prefix} of {router} is too small to plan a /{length} from, expected `addresses`"
+        for version, prefix in sorted(by_family.items()):
+            if prefix.prefixlen > LAN_LENGTH[version]:
+                message = (
+                    f"{prefix} of {router} is too small to plan a /{LAN_LENGTH[version]} from, "
+                    "expected `addresses`"
+                )
                 raise AddressError(("links", index), message)
-            subnet = self._next_subnet(prefix, length, index)
-            for end, node in zip(ends, link.nodes, strict=True):
-                end.append(_interface(subnet[1 if node == router else 2], length))
-        return ends
+        return [(by_family[version], LAN_LENGTH[version]) for version in sorted(by_family)]
+
+    def _ends_in(self, link: Link, subnets: Sequence[AnyNetwork]) -> list[list[AnyInterface]]:
+        """The addresses of both ends in the subnets of their link."""
+        router = self._router_of_host_link(link)
+        places = [1 if node == router else 2 for node in link.nodes] if router else [0, 1]
+        return [[_interface(subnet[place], subnet.prefixlen) for subnet in subnets] for place in places]
+
+    def _router_of_host_link(self, link: Link) -> str | None:
+        routers = [node for node in link.nodes if self.topology.nodes[node].is_router]
+        return routers[0] if len(routers) == 1 else None
 
     def _next_subnet(self, pool: AnyNetwork, length: int, index: int) -> AnyNetwork:
         """The next subnet of `pool` that touches nothing in use and nobody's more specific prefix."""
         size = 1 << (pool.max_prefixlen - length)
         start = self.cursor.get((pool, length), int(pool[0]))
-        ranges = self.taken[pool.version], self._inside(pool)
         while start <= int(pool[-1]):
-            ends = [end for taken in ranges if (end := taken.end_over(start, start + size - 1)) is not None]
+            ends = self._ends_over(pool, start, start + size - 1)
             if not ends:
                 self.cursor[pool, length] = start + size
                 subnet = IPv4Network((start, length)) if pool.version == 4 else IPv6Network((start, length))
@@ -221,6 +296,11 @@ class _Planner:
             start = (max(ends) // size + 1) * size
         message = f"no free /{length} is left in {pool} for this link, expected `addresses`"
         raise AddressError(("links", index), message)
+
+    def _ends_over(self, pool: AnyNetwork, start: int, end: int) -> list[int]:
+        """Where the ranges end that keep [start, end] of a pool from being planned."""
+        ranges = self.taken[pool.version], self._inside(pool)
+        return [last for taken in ranges if (last := taken.end_over(start, end)) is not None]
 
     def _inside(self, pool: AnyNetwork) -> _Taken:
         """More specific prefixes that someone announces: the lab would look for the host there."""
@@ -235,13 +315,16 @@ class _Planner:
                     inside.add(int(prefix[0]), int(prefix[-1]))
         return self.more_specific[pool]
 
-    def _beside(self, given: list[AnyInterface], index: int) -> list[AnyInterface]:
+    def _beside(self, given: list[AnyInterface], index: int, node: str) -> list[AnyInterface]:
         """One free address in each subnet of the other end."""
+        known = self.running.addresses.get((self.topology.links[index].name, node), [])
         addresses: list[AnyInterface] = []
         for network in dict.fromkeys(interface.network for interface in given):
             last = network.num_addresses - (2 if network.version == 4 and network.num_addresses > 2 else 1)
             numbers = range(0 if network.num_addresses <= 2 else 1, min(last, len(self.used) + 2) + 1)
-            free = next((network[at] for at in numbers if network[at] not in self.used), None)
+            first = [interface.ip for interface in known if interface.network == network]
+            choices = chain(first, (network[at] for at in numbers))
+            free = next((address for address in choices if address not in self.used), None)
             if free is None:
                 raise AddressError(
                     ("links", index), f"no free address is left in {network} for the other end"
@@ -249,6 +332,10 @@ class _Planner:
             self.used.add(free)
             addresses.append(_interface(free, network.prefixlen))
         return addresses
+
+
+def _given_ipv4(node: Node) -> AnyInterface | None:
+    return next((interface for interface in node.loopback or [] if interface.version == 4), None)
 
 
 def _interface(address: AnyAddress, length: int) -> AnyInterface:

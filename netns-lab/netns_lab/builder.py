@@ -152,5 +152,6 @@ def _add_link(engine: EngineInterface, plan: LabPlan, link: LinkPlan) -> None:
     sak = link.macsec.sak.reveal() if link.macsec and link.macsec.sak else None
     try:
         engine.add_link(LinkSpecification(link.name, (first, second), link.mtu, macsec), sak)
+        engine.impair(link.name, link.impairments)
     except LinkError as error:
         raise LabError(str(error)) from error

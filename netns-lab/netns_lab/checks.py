@@ -24,6 +24,7 @@ def check_topology(nodes: Nodes, links: Links) -> Iterator[Finding]:
     yield from _interfaces(links)
     yield from _plain_links(links)
     yield from _address_owners(links)
+    yield from _directions(links)
     yield from _unique_addresses(nodes, links)
     yield from _common_subnets(links)
     yield from _overlapping_subnets(links)
@@ -69,6 +70,15 @@ def _address_owners(links: Links) -> Iterator[Finding]:
                 one, other = link.nodes
                 message = f"found {node!r}, expected a node of this link: {one} or {other}"
                 yield ("links", index, "addresses", node), message
+
+
+def _directions(links: Links) -> Iterator[Finding]:
+    for index, link in links.items():
+        one, other = link.nodes
+        for name in link.impair.directions:
+            if name not in (f"{one}-{other}", f"{other}-{one}"):
+                message = f"found {name!r}, expected a direction of this link: {one}-{other} or {other}-{one}"
+                yield ("links", index, "impair", name), message
 
 
 def _given(links: Links) -> Iterator[tuple[Path, str, AnyInterface]]:

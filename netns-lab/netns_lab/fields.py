@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
-from netns_lab.units import duration_us
+from netns_lab.units import duration_us, share
 
 AnyInterface = IPv4Interface | IPv6Interface
 AnyNetwork = IPv4Network | IPv6Network
@@ -178,6 +178,16 @@ def _hold_time_s(value: object) -> int:
     return seconds
 
 
+def _share(value: object) -> float:
+    expected = "expected a share such as 0.1%, at most 100%"
+    if not isinstance(value, str):
+        raise ValueError(expected)
+    try:
+        return share(value)
+    except ValueError:
+        raise ValueError(expected) from None
+
+
 def _sak(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[0-9a-fA-F]{64}", value, re.ASCII):
         raise ValueError("expected a 256-bit SAK as 64 hex digits in quotes")
@@ -224,6 +234,7 @@ HoldTime = Annotated[
     BeforeValidator(_hold_time_s),
     text("BGP hold time (RFC 4271): whole seconds of at least 3s, such as 3s", "[0-9.]+ ?(us|ms|s|m)"),
 ]
+Share = Annotated[float, BeforeValidator(_share), text("share of all, such as 0.1%", "[0-9.]+ ?%")]
 Sak = Annotated[SecretStr, BeforeValidator(_sak), text("256-bit SAK in hex", "[0-9a-fA-F]{64}")]
 Password = Annotated[
     SecretStr, BeforeValidator(_password), text("TCP MD5 key, 1 to 80 characters", ".{1,80}")

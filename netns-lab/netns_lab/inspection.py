@@ -42,6 +42,7 @@ def _link_rows(document: dict[str, Any]) -> Rows:
         carrier = "/".join("up" if end["carrier"] else "down" for end in link["endpoints"])
         drops = ", ".join(f"{reason} {count}" for reason, count in link["drops"].items() if count)
         cipher = link["macsec"]["cipher"] if link["macsec"] else "-"
+        impaired = ", ".join(f"{it['from']} loses {100 * it['loss']:g}%" for it in link["impairments"])
         rows.append(
             (
                 link["name"],
@@ -49,6 +50,7 @@ def _link_rows(document: dict[str, Any]) -> Rows:
                 *ends,
                 link["state"],
                 carrier,
+                impaired or "no",
                 cipher,
                 link["tx_frames"],
                 link["rx_frames"],
@@ -119,7 +121,19 @@ def _event_rows(document: dict[str, Any]) -> Rows:
 TOPICS = {
     "nodes": Topic(("node", "kind", "namespace", "asn", "bgp", "exabgp", "addresses"), _node_rows),
     "links": Topic(
-        ("link", "type", "end", "end", "state", "carrier", "cipher", "tx frames", "rx frames", "drops"),
+        (
+            "link",
+            "type",
+            "end",
+            "end",
+            "state",
+            "carrier",
+            "impaired",
+            "cipher",
+            "tx frames",
+            "rx frames",
+            "drops",
+        ),
         _link_rows,
     ),
     "macsec": Topic(

@@ -81,6 +81,35 @@ class Macsec(Model):
     ckn: NotYet = None
 
 
+class Impairment(Model):
+    """What a link does to the frames of a direction, or of both; None: nothing is said."""
+
+    loss: fields.Share | None = None
+    delay: NotYet = None
+    jitter: NotYet = None
+    rate: NotYet = None
+    reorder: NotYet = None
+    duplicate: NotYet = None
+    corrupt: NotYet = None
+
+
+def _direction(value: object) -> object:
+    if not isinstance(value, dict | Impairment):
+        raise ValueError("expected `loss`, or a direction such as r1-r2: {loss: 0.1%}")
+    return value
+
+
+class LinkImpairment(Impairment):
+    """The same for both directions, and over it what is said of one: the key is `sender-receiver`."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Annotated[Impairment, BeforeValidator(_direction)]] = Field(init=False)
+
+    @property
+    def directions(self) -> dict[str, Impairment]:
+        return self.__pydantic_extra__
+
+
 class LinkSettings(Model):
     """What a link and `defaults.link` have in common."""
 
@@ -88,7 +117,7 @@ class LinkSettings(Model):
     peer: bool = True
     mtu: fields.Mtu | None = None
     macsec: Macsec = Macsec()
-    impair: NotYet = None
+    impair: Impairment = Impairment()
     groups: NotYet = None
 
 
@@ -156,6 +185,7 @@ class Link(LinkSettings):
         tuple[EndpointField, EndpointField], BeforeValidator(_endpoints), WithJsonSchema(ENDPOINTS_SCHEMA)
     ]
     addresses: dict[str, list[fields.InterfaceAddress]] = {}
+    impair: LinkImpairment = LinkImpairment()
 
     @property
     def nodes(self) -> tuple[str, str]:

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
+from dataplane.links.specification import Impairment
 from netns_lab.addressing import Reach, common_subnet, plan_addresses
 
 if TYPE_CHECKING:
     from netns_lab.addressing import AddressPlan
-    from netns_lab.models import Bgp, Topology
+    from netns_lab.models import Bgp, Link, Topology
 
 T = TypeVar("T", str, bytes)
 Family = Literal["ipv4", "ipv6"]
@@ -133,7 +134,8 @@ class SessionPlan:
 
 @dataclass(frozen=True, slots=True)
 class LinkPlan:
-    """One wire; `macsec` is None on a plain link, `sessions` are at most one per family."""
+    """One wire; `macsec` is None on a plain link, `sessions` are at most one per family, `impairments` are by
+    sending end."""
 
     name: str
     type: Literal["macsec", "plain"]
@@ -141,6 +143,12 @@ class LinkPlan:
     ends: tuple[InterfacePlan, InterfacePlan]
     macsec: MacsecPlan | None
     sessions: tuple[SessionPlan, ...]
+    impairments: tuple[Impairment, Impairment]
+
+    @property
+    def wire(self) -> tuple[object, ...]:
+        """What cannot change while the link is up: where this differs it is another one of the same name."""
+        return self.type, self.mtu, self.macsec, [(end.node, end.name, end.mac) for end in self.ends]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +180,21 @@ class LabPlan:
         return asdict(self, dict_factory=_without_secrets)
 
 
-def plan_lab(topology: Topology, random_bytes: Callable[[int], bytes]) -> LabPlan:
+def plan_lab(
+    topology: Topology, random_bytes: Callable[[int], bytes], running: LabPlan | None = None
+) -> LabPlan:
     """Plan a checked topology; `random_bytes(n)` supplies the session passwords it leaves open.
+
+    `running` is the plan of the lab that the topology is to change: what the topology leaves open stays as it
+    is there, as far as it can. See `with_new_scis` for links that are made anew even so.
 
     Raises `AddressError` where addresses run out, which loading a file has already ruled out.
     """
-    addresses = plan_addresses(topology)
+    addresses = plan_addresses(topology, running)
+    known = {link.name: link for link in running.links} if running else {}
     links = tuple(
-        _plan_link(topology, index, addresses, random_bytes) for index in range(len(topology.links))
+        _plan_link(topology, index, addresses, random_bytes, known.get(link.name))
+        for index, link in enumerate(topology.links)
     )
     positions: dict[str, list[int]] = {name: [] for name in topology.nodes}
     for index, link in enumerate(topology.links):
@@ -196,25 +211,67 @@ def plan_lab(topology: Topology, random_bytes: Callable[[int], bytes]) -> LabPla
 
 
 def _plan_link(
-    topology: Topology, index: int, addresses: AddressPlan, random_bytes: Callable[[int], bytes]
+    topology: Topology,
+    index: int,
+    addresses: AddressPlan,
+    random_bytes: Callable[[int], bytes],
+    known: LinkPlan | None,
 ) -> LinkPlan:
     link = topology.links[index]
     mtu = link.mtu or min(topology.nodes[name].mtu for name in link.nodes)
     sak = Secret(bytes.fromhex(link.macsec.sak.get_secret_value())) if link.macsec.sak else None
+    macsec = MacsecPlan(link.macsec.cipher, link.macsec.replay_window, sak) if link.type == "macsec" else None
     one, other = (
         InterfacePlan(
             node=end.node,
             name=end.interface,
             link=link.name,
-            mac=_mac(topology.name, link.name, which) if sak is None else _drawn_mac(random_bytes),
+            mac=_mac(topology.name, link.name, which),
             mtu=mtu,
             addresses=tuple(map(str, addresses.links[index, end.node])),
         )
         for which, end in enumerate(link.endpoints)
     )
-    macsec = MacsecPlan(link.macsec.cipher, link.macsec.replay_window, sak) if link.type == "macsec" else None
-    sessions = _plan_sessions(topology, index, (one, other), addresses, random_bytes)
-    return LinkPlan(link.name, link.type, mtu, (one, other), macsec, sessions)
+    sessions = _plan_sessions(topology, index, (one, other), addresses, random_bytes, known)
+    impairments = _impairment(link, *link.nodes), _impairment(link, *reversed(link.nodes))
+    plan = LinkPlan(link.name, link.type, mtu, (one, other), macsec, sessions, impairments)
+    if sak is None:
+        return plan
+    return _with_macs(plan, [end.mac for end in known.ends]) if known else _with_new_scis(plan, random_bytes)
+
+
+def _impairment(link: Link, sender: str, receiver: str) -> Impairment:
+    """Of one direction: what is said of it alone, over what is said of both."""
+    alone = link.impair.directions.get(f"{sender}-{receiver}")
+    losses = (alone.loss if alone else None, link.impair.loss)
+    return Impairment(next((loss for loss in losses if loss is not None), 0.0))
+
+
+def with_new_scis(plan: LabPlan, links: Collection[str], random_bytes: Callable[[int], bytes]) -> LabPlan:
+    """The plan once these links are made anew: those with a given SAK get other MAC addresses.
+
+    Every new wire counts its packet numbers from 1, so the rest of the nonce, which is the SCI and comes from
+    the MAC address, must be another each time (IEEE 802.1AE-2018 14.5).
+    """
+    changed = tuple(
+        _with_new_scis(link, random_bytes) if link.name in links and link.macsec and link.macsec.sak else link
+        for link in plan.links
+    )
+    ends = {(end.node, end.name): end for link in changed for end in link.ends}
+    nodes = (
+        replace(node, interfaces=tuple(ends[node.name, interface.name] for interface in node.interfaces))
+        for node in plan.nodes
+    )
+    return replace(plan, links=changed, nodes=tuple(nodes))
+
+
+def _with_new_scis(plan: LinkPlan, random_bytes: Callable[[int], bytes]) -> LinkPlan:
+    return _with_macs(plan, [bytes((2, *random_bytes(5))).hex(":") for _ in plan.ends])
+
+
+def _with_macs(plan: LinkPlan, macs: list[str]) -> LinkPlan:
+    one, other = (replace(end, mac=mac) for end, mac in zip(plan.ends, macs, strict=True))
+    return replace(plan, ends=(one, other))
 
 
 def _mac(lab: str, link: str, which: int) -> str:
@@ -223,31 +280,30 @@ def _mac(lab: str, link: str, which: int) -> str:
     return bytes((2, *octets, last & 0xFE | which)).hex(":")
 
 
-def _drawn_mac(random_bytes: Callable[[int], bytes]) -> str:
-    """For an end whose SAK is given: each run of the lab counts its packet numbers from 1 again, so the SCI,
-    which is the rest of the nonce, must be another each time (IEEE 802.1AE-2018 14.5)."""
-    return bytes((2, *random_bytes(5))).hex(":")
-
-
 def _plan_sessions(
     topology: Topology,
     index: int,
     ends: tuple[InterfacePlan, InterfacePlan],
     addresses: AddressPlan,
     random_bytes: Callable[[int], bytes],
+    known: LinkPlan | None,
 ) -> tuple[SessionPlan, ...]:
     link = topology.links[index]
     one, other = (topology.nodes[name].bgp for name in link.nodes)
     if not (one and other and link.peer):
         return ()
-    given = one.password or other.password
-    password = given.get_secret_value() if given else base64.b32encode(random_bytes(20)).decode()
+    if given := one.password or other.password:
+        password = Secret(given.get_secret_value())
+    elif known and known.sessions and {end.node for end in known.ends} == set(link.nodes):
+        password = known.sessions[0].password
+    else:
+        password = Secret(base64.b32encode(random_bytes(20)).decode())
     sessions = []
     ours, theirs = (addresses.links[index, end.node] for end in ends)
     for family, version in FAMILIES.items():
         if pair := common_subnet(ours, theirs, version):
             speakers = (_speaker(ends[0], pair[0], one), _speaker(ends[1], pair[1], other))
-            sessions.append(SessionPlan(family, speakers, Secret(password)))
+            sessions.append(SessionPlan(family, speakers, password))
     return tuple(sessions)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -30,6 +30,9 @@ from netns_lab.source import (
     shown,
 )
 
+if TYPE_CHECKING:
+    from netns_lab.plan import LabPlan
+
 __all__ = ["Problem", "Topology", "TopologyError", "find_topology_file", "load_topology", "parse_topology"]
 
 M = TypeVar("M", bound=BaseModel)
@@ -45,18 +48,21 @@ _EXPECTED = {
 }
 
 
-def load_topology(place: str | Path) -> Topology:
-    """The topology of a file or of a directory's only *.yaml; `TopologyError` lists all that is wrong."""
+def load_topology(place: str | Path, running: LabPlan | None = None) -> Topology:
+    """The topology of a file or of a directory's only *.yaml; `TopologyError` lists all that is wrong.
+
+    `running` is the plan of the lab that it is to change: interfaces without a name keep theirs.
+    """
     path = find_topology_file(place)
-    return _build(read_source(path), str(path))
+    return _build(read_source(path), str(path), running)
 
 
-def parse_topology(text: str, file: str = "topology.yaml") -> Topology:
+def parse_topology(text: str, file: str = "topology.yaml", running: LabPlan | None = None) -> Topology:
     """The topology in `text`; `file` is the name that problems carry."""
-    return _build(parse_source(text, file), file)
+    return _build(parse_source(text, file), file, running)
 
 
-def _build(source: Value, file: str) -> Topology:
+def _build(source: Value, file: str, running: LabPlan | None) -> Topology:
     root = _with_defaults(source)
     report = _Report(root, file)
     shape = report.read(TopologyFile, ())
@@ -70,9 +76,9 @@ def _build(source: Value, file: str) -> Topology:
     report.finish()
 
     assert shape is not None, "a shape that cannot be read is a problem"
-    topology = Topology(name=shape.name, nodes=nodes, links=_with_names(tuple(links.values())))
+    topology = Topology(name=shape.name, nodes=nodes, links=_with_names(tuple(links.values()), running))
     try:
-        plan_addresses(topology)
+        plan_addresses(topology, running)
     except AddressError as error:
         report.add(error.path, error.message)
     report.finish()
@@ -114,18 +120,10 @@ def _without(value: Value | None, key: str) -> Value | None:
     return value.replaced({k: v for k, v in _mapping(value) if k != key}) if value else None
 
 
-def _with_names(links: tuple[Link, ...]) -> tuple[Link, ...]:
-    """A link without a name gets that of its ends (`a-b`, `a-b-2`), a waiting endpoint the next `ethN`."""
+def _with_names(links: tuple[Link, ...], running: LabPlan | None) -> tuple[Link, ...]:
+    """A link without a name gets that of its ends (`a-b`, `a-b-2`); a waiting endpoint the interface that it
+    has in the running lab, or the next `ethN`."""
     link_names = {link.name for link in links}
-    used = {end for link in links for end in link.endpoints}
-    numbers: Counter[str] = Counter()
-
-    def interface(end: Endpoint) -> Endpoint:
-        while not end.interface or end in used:
-            numbers[end.node] += 1
-            end = Endpoint(node=end.node, interface=f"eth{numbers[end.node]}")
-        return end
-
     named = []
     for link in links:
         name, number = link.name or "-".join(link.nodes), 1
@@ -133,9 +131,33 @@ def _with_names(links: tuple[Link, ...]) -> tuple[Link, ...]:
             number += 1
             name = f"{'-'.join(link.nodes)}-{number}"
         link_names.add(name)
-        ends = tuple(end if end.interface else interface(end) for end in link.endpoints)
-        named.append(link.model_copy(update={"name": name, "endpoints": ends}))
-    return tuple(named)
+        named.append(link.model_copy(update={"name": name}))
+
+    used = {end for link in links for end in link.endpoints}
+    known = {(end.link, end.node): end.name for link in running.links for end in link.ends} if running else {}
+    kept: dict[tuple[str, str], Endpoint] = {}
+    for link in named:
+        for end in link.endpoints:
+            again = Endpoint(node=end.node, interface=known.get((link.name, end.node), ""))
+            if not end.interface and again.interface and again not in used:
+                used.add(again)
+                kept[link.name, end.node] = again
+    numbers: Counter[str] = Counter()
+
+    def interface(link: Link, end: Endpoint) -> Endpoint:
+        if end.interface:
+            return end
+        if again := kept.get((link.name, end.node)):
+            return again
+        while not end.interface or end in used:
+            numbers[end.node] += 1
+            end = Endpoint(node=end.node, interface=f"eth{numbers[end.node]}")
+        return end
+
+    return tuple(
+        link.model_copy(update={"endpoints": tuple(interface(link, end) for end in link.endpoints)})
+        for link in named
+    )
 
 
 class _Report:
@@ -212,7 +234,9 @@ def _expected(detail: ErrorDetails) -> str:
 def _known_keys(model: type[BaseModel], steps: Place) -> list[str]:
     """The keys that the model at `steps` inside `model` knows, as they are written in files."""
     for step in steps:
-        field = next(f for name, f in model.model_fields.items() if step in (name, f.alias))
+        field = next((f for name, f in model.model_fields.items() if step in (name, f.alias)), None)
+        if field is None:
+            continue  # a direction of `impair`, which knows what `impair` knows
         choices = (field.annotation, *get_args(field.annotation))
         model = next(kind for kind in choices if isinstance(kind, type) and issubclass(kind, BaseModel))
     return [field.alias or name for name, field in model.model_fields.items()]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataplane.interface import LinkState
 from dataplane.links.link import LINK_SLOTS, WIRE_COUNTERS, Counters, LinkCounters
+from dataplane.links.specification import Impairment
 from dataplane.macsec.counters import COUNTER_NAMES
 from dataplane.namespace import NAMESPACE_DIRECTORY
 from netns_lab.api import Document
@@ -142,6 +143,11 @@ class Views:
                         for end in state.ends
                     ],
                     "state": state.state,
+                    "impairments": [
+                        {"from": end.node, "loss": impairment.loss}
+                        for end, impairment in zip(state.ends, state.impairments, strict=True)
+                        if impairment != Impairment()
+                    ],
                     "faults": [{"mode": state.fault, "from": state.fault_from}] if state.fault else [],
                     "macsec": self._macsec(state, counters),
                     "tx_frames": int(total[WIRE_COUNTERS.index("tx_frames")]),

@@ -14,6 +14,7 @@ from dataplane.interface import CarrierEvent, EndState, LinkState, SecYState
 from dataplane.links.specification import (
     EndSpecification,
     FaultMode,
+    Impairment,
     LinkSpecification,
     LinkType,
     MacsecSpecification,
@@ -30,6 +31,7 @@ specifications = st.builds(
 )
 end_states = st.builds(EndState, st.text(), st.text(), st.integers(0, 2**31 - 1), st.booleans())
 secy_states = st.builds(SecYState, st.text(), st.none() | st.integers(0, 3), st.integers(0, 2**32))
+impairments = st.builds(Impairment, st.floats(0, 1))
 states = st.builds(
     LinkState,
     name=st.text(),
@@ -41,6 +43,7 @@ states = st.builds(
     cipher=st.none() | st.text(),
     secys=st.just(()) | st.tuples(secy_states, secy_states),
     slot=counts,
+    impairments=st.tuples(impairments, impairments),
 )
 events = st.builds(CarrierEvent, st.text(), st.text(), st.text(), st.booleans(), counts)
 values = st.recursive(

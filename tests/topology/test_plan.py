@@ -222,6 +222,21 @@ links: [{endpoints: r-h}]
         plan_lab(twice, octets)
 
 
+def test_impairments_are_by_direction_over_both_over_defaults() -> None:
+    lab = plan("""
+name: x
+defaults: {link: {impair: {loss: 3%}}}
+nodes: {a: {}, b: {}, c-d: {}}
+links:
+  - {endpoints: a-b}
+  - {endpoints: a-b, impair: {loss: 0.1%}}
+  - {endpoints: a-b, impair: {loss: 0%, b-a: {loss: 50%}}}
+  - {endpoints: a-c-d, impair: {c-d-a: {loss: 100%}}}
+""")
+    losses = [tuple(impairment.loss for impairment in link.impairments) for link in lab.links]
+    assert losses == [(0.03, 0.03), (0.001, 0.001), (0.0, 0.5), (0.03, 1.0)]
+
+
 @st.composite
 def topologies(draw: st.DrawFn) -> str:
     """Routers that announce odd prefixes, hosts, and links between any two of them, some with addresses."""

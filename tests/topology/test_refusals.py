@@ -212,7 +212,31 @@ REFUSALS = {
     ),
     "type": (on_link("type: vlan"), "7: links[0].type: found 'vlan', expected one of macsec, plain"),
     "peer": (on_link("peer: 1"), "7: links[0].peer: found 1, expected true or false"),
-    "impair": (on_link("impair: {delay: 2ms}"), f"7: links[0].impair: {NOT_YET}"),
+    "impair": (on_link("impair: {delay: 2ms}"), f"7: links[0].impair.delay: {NOT_YET}"),
+    "impair one way": (
+        on_link("impair: {r1-r2: {rate: 1gbit}}"),
+        f"7: links[0].impair.r1-r2.rate: {NOT_YET}",
+    ),
+    "impair loss": (
+        on_link("impair: {loss: 0.1}"),
+        "7: links[0].impair.loss: found 0.1, expected a share such as 0.1%, at most 100%",
+    ),
+    "impair too much": (
+        on_link("impair: {r2-r1: {loss: 101%}}"),
+        "7: links[0].impair.r2-r1.loss: found '101%', expected a share such as 0.1%, at most 100%",
+    ),
+    "impair unknown": (
+        on_link("impair: {los: 1%}"),
+        "7: links[0].impair.los: found '1%', expected `loss`, or a direction such as r1-r2: {loss: 0.1%}",
+    ),
+    "impair unknown one way": (
+        on_link("impair: {r1-r2: {los: 1%}}"),
+        "7: links[0].impair.r1-r2.los: unknown key, nearest is 'loss'",
+    ),
+    "impair another's direction": (
+        on_link("impair: {r1-h1: {loss: 1%}}"),
+        "7: links[0].impair.r1-h1: found 'r1-h1', expected a direction of this link: r1-r2 or r2-r1",
+    ),
     "groups": (on_link("groups: [a]"), f"7: links[0].groups: {NOT_YET}"),
     # macsec
     "cipher": (

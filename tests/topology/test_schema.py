@@ -18,7 +18,7 @@ FULL = """\
 name: full
 defaults:
   node: {mtu: 1500, env: {A: b}, sysctl: {net.ipv4.ip_default_ttl: 9}, bgp: {password: secret, bfd: false}}
-  link: {type: macsec, peer: true, mtu: 1400, macsec: {keys: static}}
+  link: {type: macsec, peer: true, mtu: 1400, macsec: {keys: static}, impair: {loss: 1%}}
 nodes:
   r1:
     kind: router
@@ -44,7 +44,7 @@ links:
     mtu: 1400
     peer: false
     macsec: {cipher: gcm-aes-256, keys: static, replay_window: 0, send_sci: true, sak: "SAK"}
-  - endpoints: r1-r2
+  - {endpoints: r1-r2, impair: {loss: 0.1%, r1-r2: {loss: 2.5 %}}}
   - {type: plain, endpoints: r1-h1}
   - {type: plain, endpoints: r2-h2}
 """.replace("SAK", "0f" * 32)

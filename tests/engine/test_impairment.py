@@ -1,0 +1,87 @@
+"""Random loss: the right share of one direction's frames, each by its own chance, the same for one seed."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+
+from dataplane.interface import LinkError
+from dataplane.links.specification import FaultMode, Impairment
+from tests.engine.bench import FRAME, Bench
+from tests.waiting import eventually
+
+FRAMES = 20_000
+AT_ONCE = 50
+NONE = Impairment()
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    bench = Bench()
+    yield bench
+    bench.engine.close()
+
+
+def lost(bench: Bench, frames: int, sender: int = 0) -> list[int]:
+    """The numbers of those of so many frames that do not arrive; a port takes only so many at once."""
+    arrived = set()
+    before = bench.wire(sender, "tx_frames")
+    for start in range(0, frames, AT_ONCE):
+        numbers = range(start, min(start + AT_ONCE, frames))
+        received = bench.wire(sender, "rx_frames")
+        for number in numbers:
+            bench.send(sender, FRAME + number.to_bytes(4, "big"))
+        eventually(lambda end=before + numbers.stop: done(bench, sender) == end)  # type: ignore[misc]
+        for _ in range(bench.wire(sender, "rx_frames") - received):
+            arrived.add(int.from_bytes(bench.receive(1 - sender)[-4:], "big"))
+    return [number for number in range(frames) if number not in arrived]
+
+
+def done(bench: Bench, sender: int) -> int:
+    """Frames whose end is known."""
+    return sum(bench.wire(sender, counter) for counter in ("rx_frames", "drop_loss", "drop_fault"))
+
+
+def test_a_share_of_the_frames_is_lost_each_by_its_own_chance(bench: Bench) -> None:
+    share = 0.1
+    bench.engine.impair("ch1", (Impairment(share), NONE))
+    gone = lost(bench, FRAMES)
+    expected, deviation = FRAMES * share, (FRAMES * share * (1 - share)) ** 0.5
+    assert abs(len(gone) - expected) < 4 * deviation
+    together = sum(after == number + 1 for number, after in pairwise(gone))
+    assert abs(together - expected * share) < 5 * (expected * share) ** 0.5
+    assert bench.wire(0, "drop_loss") == len(gone)
+    assert bench.secy(1, "InPktsOK") == FRAMES - len(gone)
+    assert lost(bench, 500, sender=1) == []
+
+
+def test_the_same_seed_loses_the_same_frames_and_another_direction_others() -> None:
+    runs = []
+    for sender in (0, 0, 1):
+        bench = Bench()
+        bench.engine.impair("ch1", (Impairment(0.2), Impairment(0.2)))
+        runs.append(lost(bench, 1000, sender))
+        bench.engine.close()
+    assert runs[0] == runs[1] != runs[2]
+
+
+def test_loss_changes_while_the_link_is_up_and_leaves_carrier_and_faults_alone(bench: Bench) -> None:
+    bench.events.clear()
+    bench.engine.impair("ch1", (Impairment(1.0), NONE))
+    assert lost(bench, 100) == list(range(100))
+    bench.engine.impair("ch1", (NONE, NONE))
+    assert lost(bench, 100) == []
+    assert bench.engine.links()[0].impairments == (NONE, NONE)
+    assert bench.events == []
+    bench.engine.impair("ch1", (Impairment(1.0), NONE))
+    bench.engine.set_fault("ch1", FaultMode.SILENT)
+    lost(bench, 10)
+    assert (bench.wire(0, "drop_loss"), bench.wire(0, "drop_fault")) == (100, 10)
+
+
+def test_what_cannot_be_is_refused(bench: Bench) -> None:
+    for share in (-0.1, 1.1, float("nan")):
+        with pytest.raises(ValueError, match=f"found loss {share}, expected a share from 0 to 1"):
+            Impairment(share)
+    with pytest.raises(LinkError, match="no link ch9; links are ch1"):
+        bench.engine.impair("ch9", (NONE, NONE))
