@@ -16,6 +16,8 @@ from dataplane.links.specification import EndSpecification, LinkSpecification, M
 from netns_lab.api import ControllerClient, ControllerGone
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.namespaces import create_namespace
+from netns_lab.node_commands import run_commands
+from netns_lab.node_files import write_files
 from netns_lab.node_network import configure_network
 from netns_lab.plan import LabPlan, LinkPlan, plan_lab
 from netns_lab.processes import start_daemon
@@ -99,6 +101,9 @@ def _build(directory: LabDirectory, plan: LabPlan, say: Callable[[str], None]) -
         engine.close()
     for node in plan.nodes:
         configure_network(node)
+        write_files(directory, node)
+    for node in plan.nodes:
+        run_commands(directory, node)
     say("starting the controller")
     _start_controller(directory)
 

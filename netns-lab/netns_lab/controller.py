@@ -19,6 +19,7 @@ from dataplane.links.specification import FaultMode
 from netns_lab.api import MAXIMUM_LINE_OCTETS, Document
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.event_log import EventKind, EventLog
+from netns_lab.services import Services
 from netns_lab.speakers import LabRouter
 from netns_lab.state import load_plan
 from netns_lab.views import Views
@@ -43,6 +44,7 @@ class Controller:
             for node in self.plan.nodes
             if node.asn is not None
         }
+        self.services = Services(directory, self.log)
         self.guard = Guard(self._interface_changed)
         self.views = Views(self, map_counters(directory.counters))
         self._directory = directory
@@ -55,6 +57,7 @@ class Controller:
         self._listen(loop)
         for router in self.routers.values():
             router.start()
+        await self.services.follow(self.plan.nodes)
         server = await asyncio.start_unix_server(
             self._serve, self._directory.controller_socket, limit=MAXIMUM_LINE_OCTETS
         )
@@ -63,6 +66,7 @@ class Controller:
         server.close()
         for router in self.routers.values():
             loop.remove_reader(router.monitor.fileno())
+        await self.services.detach()
         await asyncio.gather(*(router.stop() for router in self.routers.values()))
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -185,8 +189,9 @@ def main() -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s"
     )
-    # Ctrl-C in the terminal that brought the lab up is not meant for the controller.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C in the terminal that brought the lab up is not meant for the controller; a signal that it ignored
+    # would be ignored by every process that it starts.
+    signal.signal(signal.SIGINT, lambda number, frame: None)
     os.umask(0o077)
     asyncio.run(serve(LabDirectory(sys.argv[1])))
 

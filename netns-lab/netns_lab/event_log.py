@@ -37,6 +37,9 @@ class EventKind(StrEnum):
     ROUTES_REFUSED = "routes-refused"
     SPEAKER_STARTED = "speaker-started"
     SPEAKER_DIED = "speaker-died"
+    SERVICE_STARTED = "service-started"
+    SERVICE_ENDED = "service-ended"
+    SERVICE_FAILED = "service-failed"
     ENGINE_GONE = "engine-gone"
 
 

@@ -1,20 +1,19 @@
-"""Runs a command inside a node: its network namespace, its names, the lab's mark."""
+"""Runs a command inside a node: its network namespace, its names and files, the lab's mark."""
 
 import ctypes
 import os
+import subprocess
 from collections.abc import Sequence
-from typing import NoReturn
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NoReturn
 
 from dataplane.namespace import CLONE_NEWNET, NAMESPACE_DIRECTORY
 from netns_lab.directory import LabDirectory, LabError
+from netns_lab.mounts import MS_BIND, mount, unmount, unshare_mounts
 from netns_lab.names import NodePlace
+from netns_lab.node_files import show_files
 from netns_lab.processes import lab_environment
-
-CLONE_NEWNS = 0x20000
-MS_BIND = 0x1000
-MS_REC = 0x4000
-MS_SLAVE = 0x80000
-MNT_DETACH = 2
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -26,6 +25,30 @@ def execute(directory: LabDirectory, node: NodePlace, command: Sequence[str]) ->
         os.execvpe(command[0], list(command), environment(directory, node))
     except FileNotFoundError:
         raise no_command(command) from None
+
+
+def start_inside(
+    directory: LabDirectory,
+    node: NodePlace,
+    command: Sequence[str],
+    **settings: Any,  # noqa: ANN401 - those of Popen
+) -> subprocess.Popen[Any]:
+    """Starts a command in the node; a thread of its own enters, starts it there and ends.
+
+    `settings` are those of Popen. Raises LabError or OSError where it cannot be started.
+    """
+
+    def start() -> subprocess.Popen[Any]:
+        enter(directory, node)
+        return subprocess.Popen(
+            command, **{"stdin": subprocess.DEVNULL, "env": environment(directory, node), **settings}
+        )
+
+    with ThreadPoolExecutor(1) as visitor:
+        try:
+            return visitor.submit(start).result()
+        except FileNotFoundError:
+            raise no_command(command) from None
 
 
 def no_command(command: Sequence[str]) -> LabError:
@@ -45,20 +68,15 @@ def enter(directory: LabDirectory, node: NodePlace) -> None:
     except FileNotFoundError:
         raise LabError(f"namespace {node.namespace} was deleted; rebuild the lab") from None
     try:
-        _check(_libc.setns(descriptor, CLONE_NEWNET), f"enter {node.namespace}")
+        if _libc.setns(descriptor, CLONE_NEWNET) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, f"cannot enter {node.namespace}: {os.strerror(number)}")
     finally:
         os.close(descriptor)
-    # A mount namespace of its own lets the lab's names stand in /etc/hosts for this command alone.
-    _check(_libc.unshare(CLONE_NEWNS), "make a mount namespace")
-    _check(_libc.mount(b"none", b"/", None, MS_REC | MS_SLAVE, None), "keep its mounts to itself")
+    # A mount namespace of its own lets the lab's names and files stand at their paths for this command alone.
+    unshare_mounts()
     # /sys shows the network devices of the namespace it was mounted in.
-    _check(_libc.umount2(b"/sys", MNT_DETACH), "unmount /sys")
-    _check(_libc.mount(b"sysfs", b"/sys", b"sysfs", 0, None), "mount /sys")
-    hosts = os.fsencode(directory.hosts)
-    _check(_libc.mount(hosts, b"/etc/hosts", None, MS_BIND, None), "mount the lab's hosts file")
-
-
-def _check(result: int, what: str) -> None:
-    if result != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"cannot {what}: {os.strerror(number)}")
+    unmount(Path("/sys"))
+    mount("sysfs", Path("/sys"), kind="sysfs")
+    mount(directory.hosts, Path("/etc/hosts"), MS_BIND)
+    show_files(directory, node.name)

@@ -9,7 +9,7 @@ from threading import Lock, Thread
 from typing import IO
 
 from netns_lab.directory import LabDirectory, LabError
-from netns_lab.execute import enter, environment, no_command
+from netns_lab.execute import start_inside
 from netns_lab.names import LabNames, NodePlace, unknown
 
 AT_ONCE = 32
@@ -50,7 +50,15 @@ class FanOut:
         return next((code for code in codes if code), 0)
 
     def _run_in(self, node: NodePlace) -> int:
-        process = self._start(node)
+        process = start_inside(
+            self._directory,
+            node,
+            self._command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
         self._running.add(process)
         if self._ending:
             process.kill()
@@ -64,27 +72,6 @@ class FanOut:
         self._running.discard(process)
         code = process.returncode
         return 128 - code if code < 0 else code
-
-    def _start(self, node: NodePlace) -> subprocess.Popen[str]:
-        """A thread of its own enters the node, starts the process there and ends."""
-
-        def start() -> subprocess.Popen[str]:
-            enter(self._directory, node)
-            return subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environment(self._directory, node),
-                text=True,
-                errors="replace",
-            )
-
-        with ThreadPoolExecutor(1) as visitor:
-            try:
-                return visitor.submit(start).result()
-            except FileNotFoundError:
-                raise no_command(self._command) from None
 
     def _copy(self, name: str, source: IO[str], target: IO[str]) -> None:
         for line in source:

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
+from netns_lab.mounts import KERNEL_DIRECTORIES
 from netns_lab.units import duration_us, share
 
 AnyInterface = IPv4Interface | IPv6Interface
@@ -28,6 +29,8 @@ INTERFACE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}", re.ASCII)
 
 # Words that the command line or the hosts file already give a meaning to.
 RESERVED_NODES = frozenset({"all", "controller", "engine", "guard", "lo", "localhost"})
+# What a node logs to under its own name already.
+RESERVED_SERVICES = frozenset({"exabgp", "exec"})
 # The kernel's own interface and the two directories beside the interfaces in /proc/sys/net.
 RESERVED_INTERFACES = frozenset({"all", "default", "lo"})
 
@@ -209,6 +212,36 @@ def _setting(value: object) -> str:
     return value
 
 
+def _command(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("expected a command line for sh, as text")
+    return value
+
+
+def _file_path(value: object) -> str:
+    if not isinstance(value, str) or not value.startswith("/") or not value.isprintable():
+        raise ValueError("expected an absolute path, such as /etc/app.conf")
+    if any(step in ("", ".", "..") for step in value[1:].split("/")):
+        raise ValueError("expected the path of a file without `.`, `..`, or `/` twice or at its end")
+    if any(value == kernels or value.startswith(f"{kernels}/") for kernels in KERNEL_DIRECTORIES):
+        raise ValueError(f"expected a path outside {', '.join(KERNEL_DIRECTORIES)}, which are the kernel's")
+    return value
+
+
+def _file_content(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected the file's content, as text")
+    return value
+
+
+def _apart(files: Mapping[str, str]) -> Mapping[str, str]:
+    for path in files:
+        for other in files:
+            if other.startswith(f"{path}/"):
+                raise ValueError(f"where {path} is a file and the directory of {other}, expected one of them")
+    return files
+
+
 def _unique(values: list[Any]) -> list[Any]:
     for value in values:
         if values.count(value) > 1:
@@ -251,6 +284,16 @@ SysctlName = Annotated[
         re.compile(r"net(\.[A-Za-z0-9_-]+)+", re.ASCII), "a net.* sysctl, the only kind a node has of its own"
     ),
 ]
+ServiceName = Annotated[
+    str,
+    matching(NAME, "1 to 32 letters, digits, - and _, starting with a letter or digit", RESERVED_SERVICES),
+]
+Command = Annotated[str, BeforeValidator(_command), text("command line for sh", r"[\s\S]*\S[\s\S]*")]
+FilePath = Annotated[
+    str, BeforeValidator(_file_path), text("absolute path, such as /etc/app.conf", "(/[^/]+)+")
+]
+FileContent = Annotated[str, BeforeValidator(_file_content), WithJsonSchema({"type": "string"})]
+Files = Annotated[dict[FilePath, FileContent], AfterValidator(_apart)]
 EnvName = Annotated[
     str,
     matching(

@@ -29,6 +29,7 @@ def _node_rows(document: dict[str, Any]) -> Rows:
             node["asn"],
             node["bgp"],
             node["exabgp_pid"],
+            " ".join(f"{service['name']}:{service['state']}" for service in node["services"]),
             " ".join(node["addresses"]),
         )
         for node in document["nodes"]
@@ -119,7 +120,9 @@ def _event_rows(document: dict[str, Any]) -> Rows:
 
 
 TOPICS = {
-    "nodes": Topic(("node", "kind", "namespace", "asn", "bgp", "exabgp", "addresses"), _node_rows),
+    "nodes": Topic(
+        ("node", "kind", "namespace", "asn", "bgp", "exabgp", "services", "addresses"), _node_rows
+    ),
     "links": Topic(
         (
             "link",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -45,6 +46,21 @@ class Bgp(BgpSettings):
     announce: fields.UniquePrefixes = []
 
 
+class Service(Model):
+    """A program that is kept running in a node."""
+
+    name: fields.ServiceName
+    cmd: fields.Command
+
+
+def _unique_names(services: list[Service]) -> list[Service]:
+    names = [service.name for service in services]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"which has two services named {name}, expected a name for each")
+    return services
+
+
 class NodeSettings(Model):
     """What a node and `defaults.node` have in common."""
 
@@ -53,8 +69,9 @@ class NodeSettings(Model):
     env: dict[fields.EnvName, fields.Setting] = {}
     sysctl: dict[fields.SysctlName, fields.Setting] = {}
     bgp: BgpSettings | None = None
-    exec: NotYet = None
-    services: NotYet = None
+    exec: list[fields.Command] = []
+    services: Annotated[list[Service], AfterValidator(_unique_names)] = []
+    files: fields.Files = {}
 
 
 class Node(NodeSettings):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.output import nearest
+from netns_lab.plan import NodePlan
 from netns_lab.state import read_plan
 
 MAX_LISTED = 10
@@ -17,6 +18,11 @@ class NodePlace:
     name: str
     namespace: str
     env: Mapping[str, str]
+
+    @classmethod
+    def of(cls, node: NodePlan) -> "NodePlace":
+        """The place of a planned node."""
+        return cls(node.name, node.namespace, dict(node.env))
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,22 @@ class DefaultRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class ServicePlan:
+    """A program that is kept running in a node; `command` is for sh."""
+
+    name: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class FilePlan:
+    """A file that only its node sees."""
+
+    path: str
+    content: Secret[str]
+
+
+@dataclass(frozen=True, slots=True)
 class NodePlan:
     """One namespace. `sysctls` is the whole set, to be written before the first interface appears."""
 
@@ -97,6 +113,9 @@ class NodePlan:
     asn: int | None
     router_id: str
     originate: tuple[str, ...]
+    exec: tuple[str, ...] = ()
+    services: tuple[ServicePlan, ...] = ()
+    files: tuple[FilePlan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +343,9 @@ def _plan_node(topology: Topology, name: str, addresses: AddressPlan, ends: list
         interfaces=tuple(local for _, local, _ in ends),
         sysctls=_sysctls(node.is_router) | node.sysctl,
         env=node.env,
+        exec=tuple(node.exec),
+        services=tuple(ServicePlan(service.name, service.cmd) for service in node.services),
+        files=tuple(FilePlan(path, Secret(content)) for path, content in node.files.items()),
         default_routes=() if node.is_router else _default_routes(topology, addresses, ends),
         asn=node.bgp.asn if node.bgp else None,
         router_id=addresses.router_ids[name],

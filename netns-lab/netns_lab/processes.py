@@ -11,6 +11,7 @@ from pathlib import Path
 from dataplane.namespace import NAMESPACE_DIRECTORY
 
 LAB_VARIABLE = "QUADLINK_LAB"
+QUOTED_OCTETS = 4096
 
 
 def lab_environment(mark: str) -> dict[str, str]:
@@ -122,3 +123,23 @@ def _await_exit(descriptors: list[int], timeout_s: float) -> None:
             poller.unregister(descriptor)
             descriptors.remove(descriptor)
             os.close(descriptor)
+
+
+def how_it_ended(status: int | None) -> str:
+    """A wait status as Popen gives it, in words; None where it is not known."""
+    if status is None:
+        return "ended"
+    if status >= 0:
+        return f"ended with exit status {status}"
+    return f"was killed by {signal.Signals(-status).name}"
+
+
+def last_line(log: Path) -> str:
+    """The end of a process's log; `nothing` where there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - QUOTED_OCTETS))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    return lines[-1] if lines else "nothing"

@@ -236,7 +236,7 @@ def _known_keys(model: type[BaseModel], steps: Place) -> list[str]:
     for step in steps:
         field = next((f for name, f in model.model_fields.items() if step in (name, f.alias)), None)
         if field is None:
-            continue  # a direction of `impair`, which knows what `impair` knows
+            continue  # an item of a list, or a direction of `impair`, which knows what `impair` knows
         choices = (field.annotation, *get_args(field.annotation))
         model = next(kind for kind in choices if isinstance(kind, type) and issubclass(kind, BaseModel))
     return [field.alias or name for name, field in model.model_fields.items()]

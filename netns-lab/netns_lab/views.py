@@ -12,10 +12,10 @@ from dataplane.links.specification import Impairment
 from dataplane.macsec.counters import COUNTER_NAMES
 from dataplane.namespace import NAMESPACE_DIRECTORY
 from netns_lab.api import Document
+from netns_lab.processes import last_line
 
 if TYPE_CHECKING:
     from netns_lab.controller import Controller
-    from netns_lab.speakers import LabRouter
 
 DROPS = {
     name.removeprefix("drop_"): index for index, name in enumerate(WIRE_COUNTERS) if name.startswith("drop_")
@@ -54,10 +54,12 @@ class Views:
         """What of the lab does not run."""
         controller = self._controller
         found = [
-            f"ExaBGP of {name} does not run and is restarted with back-off; it said: {_last_line(router)}"
+            f"ExaBGP of {name} does not run and is restarted with back-off; "
+            f"it said: {last_line(router.speaker.log_path)}"
             for name, router in controller.routers.items()
             if router.speaker.pid is None
         ]
+        found += controller.services.problems()
         found += [
             f"namespace {node.namespace} was deleted; rebuild the lab: `quadlink down`, then `quadlink up`"
             for node in controller.plan.nodes
@@ -110,6 +112,15 @@ class Views:
                     "addresses": list(self._controller.plan.hosts[node.name]),
                     "interfaces": [asdict(interface) for interface in node.interfaces],
                     "env": dict(node.env),
+                    "services": [
+                        {
+                            "name": service.plan.name,
+                            "state": service.state,
+                            "pid": service.pid,
+                            "restarts": service.restarts,
+                        }
+                        for service in self._controller.services.of(node.name)
+                    ],
                 }
             )
         return documents
@@ -215,15 +226,6 @@ class Views:
             for name, router in self._controller.routers.items()
             for route in router.installed()
         ]
-
-
-def _last_line(router: LabRouter) -> str:
-    """The end of an ExaBGP's log."""
-    try:
-        lines = router.speaker.log_path.read_text(errors="replace").splitlines()
-    except OSError:
-        lines = []
-    return lines[-1] if lines else "nothing"
 
 
 def _by_name(counters: Counters) -> dict[str, int]:

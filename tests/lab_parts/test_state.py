@@ -14,7 +14,11 @@ name: x
 nodes:
   a: {{bgp: {{asn: 1, announce: [10.1.0.0/16], password: given}}, env: {{A: b}}, loopback: [10.9.0.1/32]}}
   b: {{bgp: {{asn: 2, announce: [10.2.0.0/16]}}}}
-  h: {{sysctl: {{net.ipv4.ip_default_ttl: 9}}}}
+  h:
+    sysctl: {{net.ipv4.ip_default_ttl: 9}}
+    exec: [date]
+    services: [{{name: web, cmd: httpd}}]
+    files: {{/etc/app: content}}
 links:
   - {{endpoints: a-b, macsec: {{sak: "{"5a" * 32}"}}}}
   - {{endpoints: a-b}}

@@ -79,7 +79,7 @@ REFUSALS = {
     "unknown key, none near": (
         changed(5, "  h1: {zzzz: 1}"),
         "5: nodes.h1.zzzz: unknown key, expected one of "
-        "kind, mtu, env, sysctl, bgp, exec, services, loopback",
+        "kind, mtu, env, sysctl, bgp, exec, services, files, loopback",
     ),
     "kind": (
         changed(5, "  h1: {kind: bridge}"),
@@ -92,11 +92,6 @@ REFUSALS = {
     "mtu bool": (
         changed(5, "  h1: {mtu: true}"),
         "5: nodes.h1.mtu: found true, expected a whole number from 1280 to 9216",
-    ),
-    "exec": (changed(5, "  h1: {exec: [ls]}"), f"5: nodes.h1.exec: {NOT_YET}"),
-    "services": (
-        changed(5, "  h1:\n    services:\n    - {name: a, cmd: b}"),
-        f"6: nodes.h1.services: {NOT_YET}",
     ),
     "loopback": (
         changed(5, "  h1: {loopback: [10.0.0.1/24]}"),
@@ -378,7 +373,7 @@ def test_a_refusal_names_place_found_and_expected(text: str, expected: str) -> N
 
 
 def test_all_problems_are_reported_at_once_in_line_order() -> None:
-    text = PAIR.replace("name: pair", "name: PAIR").replace("h1: {}", "h1: {exec: [a]}")
+    text = PAIR.replace("name: pair", "name: PAIR").replace("h1: {}", "h1: {exec: a}")
     text = text.replace('"r2:eth1"', '"r2:eth1:"').replace("h1:eth0", "h2:eth0")
     assert [line.split(" ")[0] for line in refusals(text)] == [
         "t.yaml:1:",

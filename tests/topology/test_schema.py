@@ -34,7 +34,11 @@ nodes:
       daemon: exabgp
       bfd: false
   r2: {bgp: {asn: 64513, announce: [10.2.0.0/16]}}
-  h1: {kind: host}
+  h1:
+    kind: host
+    exec: [date]
+    services: [{name: web, cmd: httpd -f}]
+    files: {/etc/app.conf: "key = value"}
   h2:
 links:
   - name: ch1
@@ -94,7 +98,7 @@ WRONG = {
     "no interface": ('"r2:eth.1"', "r2"),
     "one node": ("r1-h1", "r1"),
     "long interface": ("eth.1", "eth.123456789012"),
-    "reserved node": ("h1: {kind", "engine: {kind"),
+    "reserved node": ("h1:\n", "engine:\n"),
     "number as text": ("mtu: 9000", 'mtu: "9000"'),
     "mtu too small": ("mtu: 9000", "mtu: 1279"),
     "hold time without unit": ("hold_time: 3s", "hold_time: 3"),
@@ -103,6 +107,8 @@ WRONG = {
     "nothing behind a key": ("daemon: exabgp", "daemon:"),
     "no nodes": ("nodes:", "nodes: {}\nx:"),
     "machine-wide sysctl": ("net.ipv4.tcp_rmem", "vm.swappiness"),
+    "relative file": ("/etc/app", "etc/app"),
+    "service without a name": ("{name: web, cmd", "{cmd"),
     "lab name": ("name: full", "name: Full"),
 }
 
