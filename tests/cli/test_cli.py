@@ -14,6 +14,7 @@ COMMANDS = (
     "up",
     "down",
     "inspect",
+    "ping-all",
     "events",
     "exec",
     "fail",

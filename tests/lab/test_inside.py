@@ -1,5 +1,6 @@
 """Commands inside nodes: with and without a controller, in one node and in many."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -45,3 +46,31 @@ def test_exec_in_many_nodes_returns_the_first_code_that_is_not_0(quad: Lab) -> N
     for words in (("aws,mars", "--", "true"), ("*", "--", "no-such-command"), ("aws", "--")):
         answer = quad.run("exec", "-n", *words)
         assert answer.returncode == (2 if words[-1] == "--" else 125)
+
+
+def test_ping_all_finds_every_node_and_needs_no_controller(quad: Lab) -> None:
+    with controller_stopped(quad):
+        answer = quad.run("ping-all")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    header, *rows = (line.split() for line in answer.stdout.splitlines()[:7])
+    assert header == ["from", "/", "to", *(node.name for node in quad.plan.nodes)]
+    assert all(row[1:] == ["ok"] * 5 for row in rows)
+    assert answer.stdout.splitlines()[-1] == "60 of 60 pings were answered"
+
+
+def test_ping_all_exits_1_and_names_both_sides_of_a_hole(quad: Lab) -> None:
+    quad.run("fail", "link", "gcp-lan2")
+    answer = quad.run("ping-all", "--format", "json")
+    document = json.loads(answer.stdout)
+    assert (answer.returncode, document["asked"], document["answered"]) == (1, 60, 40)
+    assert all("gcp-h2" in (hole["from"], hole["to"]) for hole in document["holes"])
+    assert document["holes"][0] == {"from": "aws", "to": "gcp-h2", "family": "ipv4", "address": "10.2.1.2"}
+
+
+def test_a_family_without_a_route_is_a_hole_of_its_own(quad: Lab) -> None:
+    quad.run("exec", "aws-h1", "--", "ip", "-6", "route", "del", "default")
+    try:
+        row = next(line for line in quad.run("ping-all").stdout.splitlines() if line.startswith("aws-h1"))
+        assert row.split()[1:] == ["ok", "ipv4", "ipv4", "ipv4", "ipv4"]
+    finally:
+        quad.run("exec", "aws-h1", "--", "ip", "-6", "route", "add", "default", "via", "fd01::1")

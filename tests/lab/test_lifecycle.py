@@ -48,7 +48,7 @@ def test_two_labs_of_the_same_topology_live_side_by_side(tmp_path: Path, name: s
     answer = quadlink("up", str(write_quad(tmp_path, name)))
     assert answer.returncode == 0
     assert [line.split()[0] for line in answer.stdout.splitlines()][:3] == ["link", "ch1", "ch2"]
-    assert answer.stderr.splitlines()[-1] == f"lab {name} is up; try `quadlink inspect bgp`"
+    assert answer.stderr.splitlines()[-1] == f"lab {name} is up; try `quadlink ping-all`"
     quadlink("--name", name, "fail", "link", "ch1")
     assert quad.link("ch1")["state"] == "up"
     ambiguous = quadlink("inspect")

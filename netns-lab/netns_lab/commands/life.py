@@ -72,7 +72,7 @@ def _up(file: Path, wait: bool, timeout: str, output: Output) -> None:
             shortened(links.table, MAX_LINES, "`quadlink inspect links` shows all"),
         )
     if not missing:
-        say(f"lab {name} is up; try `quadlink inspect bgp`")
+        say(f"lab {name} is up; try `quadlink ping-all`")
     elif not wait:
         say(f"lab {name} is up, not yet its sessions; try `quadlink inspect bgp`")
     else:

@@ -64,6 +64,29 @@ def inspect(
         raise typer.Exit(EXIT_FAIL)
 
 
+def ping_all(name: Name = None, format: FormatOption = None) -> None:
+    """Ping from every node to every other.
+
+    Asks at the planned addresses, in both families, and prints who hears from whom; exit 1 where an answer is
+    missing. A node that announces nothing is asked only by its neighbors.
+
+    \b
+    Examples:
+      sudo ./quadlink ping-all
+      sudo ./quadlink ping-all --format json
+    """
+    from netns_lab.ping_all import ping_all as ask_for_all
+    from netns_lab.reachability import promised, report
+    from netns_lab.state import load_plan
+
+    need_root()
+    plan = load_plan(lab(name))
+    reachability = promised(plan)
+    ask_for_all(plan, reachability)
+    if not report(reachability, output(format)):
+        raise typer.Exit(EXIT_FAIL)
+
+
 def events(
     follow: Annotated[bool, typer.Option("--follow", help="Wait for more, until Ctrl-C.")] = False,
     since: Annotated[str | None, typer.Option(help="Only those of the last while, such as 10s.")] = None,

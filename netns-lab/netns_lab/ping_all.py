@@ -1,0 +1,90 @@
+"""`quadlink ping-all`: asks, from one process, for everything that a lab promises to reach."""
+
+import resource
+import select
+import time
+from contextlib import ExitStack, closing
+from itertools import islice
+
+from dataplane.probes.echo import EchoSocket
+from netns_lab.directory import LabError
+from netns_lab.plan import Family, LabPlan
+from netns_lab.reachability import Reachability
+
+ROUNDS = 3
+BURST = 128
+# A burst whose answers are not there by then is one with a hole, or of a link with delay: the next may go.
+BURST_S = 0.02
+# After the last burst of a round: as long as an answer is still worth waiting for.
+QUIET_S = 1.0
+
+
+def ping_all(plan: LabPlan, reachability: Reachability) -> None:
+    """Asks ROUNDS times for what is not answered yet, and notes the answers.
+
+    Raises LabError where there is nothing to ask, OSError where a node's namespace or address is gone.
+    """
+    if not reachability.count(False):
+        raise LabError(f"no two nodes of lab {plan.name} are to reach each other")
+    _allow_descriptors()
+    with ExitStack() as opened:
+        pinger = _Pinger(plan, reachability, opened)
+        for _ in range(ROUNDS):
+            pinger.round()
+
+
+def _allow_descriptors() -> None:
+    """Two sockets a node: a large lab needs more than the 1024 that a shell allows."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+class _Pinger:
+    """A number, which a request carries and its answer brings back, is a place in the matrix of a family."""
+
+    def __init__(self, plan: LabPlan, reachability: Reachability, opened: ExitStack) -> None:
+        self._reachability = reachability
+        self._sockets: dict[tuple[Family, int], EchoSocket] = {}
+        self._families: dict[int, tuple[Family, EchoSocket]] = {}
+        self._epoll = opened.enter_context(select.epoll())
+        for family, addresses in reachability.addresses.items():
+            for source, address in enumerate(addresses):
+                if address is not None and False in reachability.answers[family][source]:
+                    echo = opened.enter_context(closing(EchoSocket(plan.nodes[source].namespace, address)))
+                    self._sockets[family, source] = echo
+                    self._families[echo.fileno()] = family, echo
+                    self._epoll.register(echo.fileno(), select.EPOLLIN)
+
+    def round(self) -> None:
+        """Asks once for all that is not answered."""
+        waiting = self._reachability.unanswered()
+        while burst := list(islice(waiting, BURST)):
+            for family, source, destination in burst:
+                address = self._reachability.addresses[family][destination]
+                assert address is not None, "nobody asks for a node without an address"
+                number = source * len(self._reachability.nodes) + destination
+                self._sockets[family, source].ask(address, number)
+            self._listen(len(burst), BURST_S)
+        self._listen(self._reachability.count(False), QUIET_S)
+
+    def _listen(self, expected: int, quiet_s: float) -> None:
+        """Until so many new answers are there, or none came for the time."""
+        deadline = time.monotonic() + quiet_s
+        while expected > 0 and (left_s := deadline - time.monotonic()) > 0:
+            new = sum(self._take(descriptor) for descriptor, _ in self._epoll.poll(left_s))
+            if new:
+                expected -= new
+                deadline = time.monotonic() + quiet_s
+
+    def _take(self, descriptor: int) -> int:
+        """How many answers are new of those that a socket has."""
+        family, echo = self._families[descriptor]
+        answers = self._reachability.answers[family]
+        new = 0
+        for address, number in echo.answers():
+            source, destination = divmod(number, len(self._reachability.nodes))
+            asked = self._sockets.get((family, source)) is echo
+            if asked and self._reachability.addresses[family][destination] == address:
+                new += answers[source][destination] is False
+                answers[source][destination] = True
+        return new
