@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from control.bgp import commands
 from control.bgp.configuration import SpeakerConfig
 from control.bgp.export import Export
-from control.bgp.model import Event, SessionDown, SessionUp
+from control.bgp.model import Event, SessionDown, SessionUp, SnapshotEnd
 from control.bgp.notifications import readable
 from control.bgp.rib import Rib
 from control.routes.model import NextHop, NextHops, Refused
@@ -63,18 +63,31 @@ class Router:
         self._export = Export(config, self._originate)
         self._report(routes.originate(self._originate))
 
-    def receive(self, events: Iterable[Event], now_ns: int) -> bool:
-        """Takes what the speaker reported, in order; whether nexthop groups changed."""
+    def receive(self, events: Sequence[Event], now_ns: int) -> bool:
+        """Takes what the speaker reported, in order; whether nexthop groups changed.
+
+        Once a snapshot has ended, BGP has told all it knows, and routes it knows nothing of go.
+        """
         changed: set[str] = set()
         for event in events:
             changed |= self.rib.receive(event)
             self._export.receive(event)
             match event:
-                case SessionUp(neighbor):
-                    self._session_changed(neighbor, True, "", now_ns)
-                case SessionDown(neighbor, reason):
-                    self._session_changed(neighbor, False, readable(reason), now_ns)
-        return self._apply(changed)
+                case SessionUp(neighbor, t_ns):
+                    self._session_changed(neighbor, True, "", t_ns or now_ns)
+                case SessionDown(neighbor, reason, t_ns):
+                    self._session_changed(neighbor, False, readable(reason), t_ns or now_ns)
+        moved = self._apply(changed)
+        if any(isinstance(event, SnapshotEnd) for event in events):
+            self.drop_stale_routes()
+        return moved
+
+    def drop_stale_routes(self) -> None:
+        """Removes the routes that an earlier router left in the kernel and that BGP does not know."""
+        wanted = {prefix: self.next_hops(prefix) for prefix in self.rib.prefixes()}
+        self._report(
+            self._routes.reconcile({p: hops for p, hops in wanted.items() if p not in self._originate})
+        )
 
     def interface_usable(self, ifindex: int) -> None:
         """An interface may carry traffic again: paths over it count, and sessions are tried at once."""
@@ -123,6 +136,8 @@ class Router:
     def _session_changed(self, neighbor: str, up: bool, reason: str, now_ns: int) -> None:
         session = self.sessions[neighbor]
         if session.up == up:
+            if not session.since_ns:  # it ended, or failed, before this router was there to see it
+                session.since_ns, session.reason = now_ns, reason
             return  # a failed attempt, or the end of a session that was ended here
         session.up, session.since_ns, session.reason = up, now_ns, reason
         self._on_change(SessionChange(session, up, reason))

@@ -1,22 +1,16 @@
 """The engine in another process, behind the interface of the one in this process."""
 
-import mmap
-import os
-import socket
-import struct
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from dataplane import wireformat
-from dataplane.interface import CarrierEvent, LinkError, LinkState
+from dataplane.interface import EngineEvent, LinkError, LinkState
+from dataplane.lines import LineStream
 from dataplane.links.specification import FaultMode, Impairment, LinkSpecification
 
 REQUEST_TIMEOUT_S = 3.0
-_CREDENTIALS = struct.Struct("3i")
 
 
 class EngineGone(ConnectionError):
@@ -29,21 +23,14 @@ class EngineClient:
     def __init__(self, socket_path: Path) -> None:
         """Raises EngineGone where nothing listens on the socket."""
         self._socket_path = socket_path
-        self._connect()
-
-    def _connect(self) -> None:
-        self._stream = _connect(self._socket_path)
-        self._reader = self._stream.makefile("rb")
+        self._stream = _connect(socket_path)
 
     @property
     def pid(self) -> int:
         """The engine's process."""
-        credentials = self._stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        pid: int = _CREDENTIALS.unpack(credentials)[0]
-        return pid
+        return self._stream.pid
 
     def close(self) -> None:
-        self._reader.close()
         self._stream.close()
 
     def add_link(self, specification: LinkSpecification, sak: bytes | None = None) -> LinkState:
@@ -53,8 +40,10 @@ class EngineClient:
     def remove_link(self, name: str) -> None:
         self._call("remove_link", name=name)
 
-    def set_fault(self, name: str, mode: FaultMode, from_node: str | None = None) -> int:
-        return int(self._call("set_fault", name=name, mode=mode, from_node=from_node))
+    def set_fault(
+        self, name: str, mode: FaultMode, from_node: str | None = None, for_s: float | None = None
+    ) -> int:
+        return int(self._call("set_fault", name=name, mode=mode, from_node=from_node, for_s=for_s))
 
     def clear_fault(self, name: str) -> int:
         return int(self._call("clear_fault", name=name))
@@ -86,16 +75,13 @@ class EngineClient:
 
     def _call(self, call: str, **arguments: object) -> Any:  # noqa: ANN401 - the JSON value of that call
         try:
-            if self._stream.fileno() < 0:
-                self._connect()
-            self._stream.sendall(wireformat.to_line({"call": call, "arguments": arguments}))
-            line = self._reader.readline()
+            if self._stream.closed:
+                self._stream = _connect(self._socket_path)
+            self._stream.send({"call": call, "arguments": arguments})
+            answer = self._stream.receive()
         except OSError as error:
             self.close()  # an answer that comes late must not be taken for the next request's
             raise EngineGone(f"the engine does not answer: {error}") from error
-        if not line.endswith(b"\n"):
-            raise EngineGone("the engine closed the connection")
-        answer = wireformat.from_line(line)
         if "error" in answer:
             raise LinkError(answer["error"])
         return answer["result"]
@@ -107,9 +93,7 @@ class EngineEvents:
     def __init__(self, socket_path: Path) -> None:
         """Raises EngineGone where nothing listens on the socket."""
         self._stream = _connect(socket_path)
-        self._stream.sendall(wireformat.to_line({"subscribe": True}))
-        self._stream.setblocking(False)
-        self._pending = b""
+        self._stream.send({"subscribe": True})
 
     def fileno(self) -> int:
         return self._stream.fileno()
@@ -117,35 +101,17 @@ class EngineEvents:
     def close(self) -> None:
         self._stream.close()
 
-    def read(self) -> list[CarrierEvent]:
+    def read(self) -> list[EngineEvent]:
         """What has come since the last call; raises EngineGone at the engine's end."""
         try:
-            data = self._stream.recv(1 << 16)
-        except BlockingIOError:
-            return []
+            documents = self._stream.take()
         except OSError as error:
             raise EngineGone(str(error)) from error
-        if not data:
-            raise EngineGone("the engine closed the connection")
-        *lines, self._pending = (self._pending + data).split(b"\n")
-        return [wireformat.event_from_document(wireformat.from_line(line)["event"]) for line in lines]
+        return [wireformat.event_from_document(document["event"]) for document in documents]
 
 
-def map_counters(path: Path) -> "np.ndarray[Any, np.dtype[np.uint64]]":
-    """A read-only live view, uint64, of an engine's counters: LINK_SLOTS for each slot of a LinkState."""
-    descriptor = os.open(path, os.O_RDONLY)
+def _connect(socket_path: Path) -> LineStream:
     try:
-        return np.frombuffer(mmap.mmap(descriptor, 0, prot=mmap.PROT_READ), dtype=np.uint64)
-    finally:
-        os.close(descriptor)
-
-
-def _connect(socket_path: Path) -> socket.socket:
-    stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    stream.settimeout(REQUEST_TIMEOUT_S)
-    try:
-        stream.connect(str(socket_path))
+        return LineStream(socket_path, REQUEST_TIMEOUT_S)
     except OSError as error:
-        stream.close()
         raise EngineGone(f"no engine listens on {socket_path}: {error}") from error
-    return stream

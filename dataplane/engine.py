@@ -1,7 +1,7 @@
 """The engine: ports, SecYs and links wired together, carried by native threads, counted in shared memory.
 
 Every method is quick and must be called from one thread; frames move in others. Whoever owns the engine waits
-for the descriptors of `watched()` and calls `attend()` when one is readable.
+for the descriptors of `watched()` and calls `attend()` when one is readable or `next_deadline_ns()` has come.
 """
 
 import contextlib
@@ -19,7 +19,15 @@ import numpy as np
 
 from dataplane._core import ffi, lib
 from dataplane.capture import Capture, CaptureSide
-from dataplane.interface import CarrierEvent, EndState, LinkError, LinkState, SecYState
+from dataplane.interface import (
+    CarrierEvent,
+    EndState,
+    EngineEvent,
+    FaultEvent,
+    LinkError,
+    LinkState,
+    SecYState,
+)
 from dataplane.links.link import LINK_SLOTS, Link, LinkCounters, add_wires, check_core, make_secys
 from dataplane.links.specification import FaultMode, Impairment, LinkSpecification
 from dataplane.monitors import NamespaceMonitors
@@ -32,16 +40,18 @@ log = logging.getLogger("engine")
 MTU_OCTETS = range(68, 65522)
 """What IPv4 needs at least (RFC 791) and what a TAP device can have at most."""
 MAXIMUM_FRAME_OCTETS = 65535
+MAXIMUM_FAULT_S = 1e6
+NS_PER_S = 1_000_000_000
 
 
 class Engine:
-    """Carries the frames of a lab's links. `on_event` hears every change of a port's carrier."""
+    """Carries the frames of a lab's links. `on_event` hears every change of a carrier and of a fault."""
 
     def __init__(
         self,
         workers: int | None = None,
         counters_path: Path | None = None,
-        on_event: Callable[[CarrierEvent], None] = lambda event: None,
+        on_event: Callable[[EngineEvent], None] = lambda event: None,
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._links: dict[str, Link] = {}
@@ -49,6 +59,7 @@ class Engine:
         self._interfaces: dict[tuple[str, int], tuple[Link, int]] = {}
         self._free_slots = list(range(MAXIMUM_LINKS))  # a heap: the lowest is taken first
         self._captures: dict[str, Capture] = {}
+        self._healing: dict[str, int] = {}  # when, in monotonic ns, links heal by themselves
         self._on_event = on_event
         self._now_ns = now_ns
         self._counters = np.frombuffer(_counter_memory(counters_path), dtype=np.uint64)
@@ -112,10 +123,13 @@ class Engine:
         for capture in self._captures.values():
             capture.forget(name)
         del self._links[name]
+        self._healing.pop(name, None)
         self._discard(link)
 
-    def set_fault(self, name: str, mode: FaultMode, from_node: str | None = None) -> int:
-        """Fails a link; returns the monotonic time in ns just before it took effect.
+    def set_fault(
+        self, name: str, mode: FaultMode, from_node: str | None = None, for_s: float | None = None
+    ) -> int:
+        """Fails a link, for for_s seconds if given; returns the monotonic time in ns just before.
 
         from_node, for one-way only, is whose frames are lost. Raises LinkError where a fault is active.
         """
@@ -123,17 +137,27 @@ class Engine:
         if link.signal.fault is not None:
             raise LinkError(f"link {name}: already failed ({link.signal.fault}); heal it first")
         sender = self._end(link, from_node) if from_node is not None else 0
+        if for_s is not None and not 0 < for_s < MAXIMUM_FAULT_S:
+            raise LinkError(f"link {name}: found {for_s} s, expected a time up to {MAXIMUM_FAULT_S:.0f} s")
         moment_ns = self._now_ns()
         link.signal.fault, link.signal.fault_from = mode, sender
+        link.fault_since_ns = moment_ns
+        if for_s is not None:
+            self._healing[name] = moment_ns + round(for_s * NS_PER_S)
         self._settle(link)
+        self._on_event(FaultEvent(name, mode, moment_ns))
         return moment_ns
 
     def clear_fault(self, name: str) -> int:
         """Heals a link; returns the monotonic time in ns. Healing a link that is well changes nothing."""
         link = self._link(name)
         moment_ns = self._now_ns()
-        link.signal.fault = link.signal.fault_from = None
-        self._settle(link)
+        if link.signal.fault is not None:
+            link.signal.fault = link.signal.fault_from = None
+            link.fault_since_ns = None
+            self._healing.pop(name, None)
+            self._settle(link)
+            self._on_event(FaultEvent(name, None, moment_ns))
         return moment_ns
 
     def impair(self, name: str, impairments: tuple[Impairment, Impairment]) -> None:
@@ -203,8 +227,16 @@ class Engine:
         """The descriptors to wait for, the same for the engine's whole life."""
         return [lib.ql_engine_event_fd(self._core), self._monitors.fileno()]
 
+    def next_deadline_ns(self) -> int | None:
+        """When, in monotonic ns, the next link heals by itself; None where none does."""
+        return min(self._healing.values(), default=None)
+
     def attend(self) -> None:
-        """Acts on interfaces that went up or down, ports that went away and SecYs that stopped sending."""
+        """Acts on times that have come, interfaces that went up or down, ports that went away, SecYs that
+        stopped sending."""
+        for name, at_ns in list(self._healing.items()):
+            if at_ns <= self._now_ns():
+                self.clear_fault(name)
         for namespace, state in self._monitors.read():
             # By its index: a node may give its interface another name.
             link, end = self._interfaces.get((namespace, state.ifindex), (None, 0))
@@ -304,6 +336,8 @@ class Engine:
                 if fault is FaultMode.ONE_WAY and link.signal.fault_from is not None
                 else None
             ),
+            fault_since_ns=link.fault_since_ns,
+            heals_at_ns=self._healing.get(link.specification.name),
             cipher=link.specification.macsec.cipher if link.specification.macsec else None,
             secys=tuple(secys),
             slot=link.slot,

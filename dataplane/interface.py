@@ -23,6 +23,18 @@ class CarrierEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultEvent:
+    """A link was failed, or healed (fault None), at monotonic time t_ns."""
+
+    link: str
+    fault: FaultMode | None
+    t_ns: int
+
+
+EngineEvent = CarrierEvent | FaultEvent
+
+
+@dataclass(frozen=True, slots=True)
 class EndState:
     """One end of a link; ifindex is the interface's number in the node's namespace."""
 
@@ -44,7 +56,10 @@ class SecYState:
 @dataclass(frozen=True, slots=True)
 class LinkState:
     """A link as it is. secys is by end, empty on a plain link; slot is its place in the counters; impairments
-    are by sending end."""
+    are by sending end.
+
+    A fault has the monotonic time it took effect, and the one it ends at by itself, if it does.
+    """
 
     name: str
     type: LinkType
@@ -52,6 +67,8 @@ class LinkState:
     state: str
     fault: FaultMode | None
     fault_from: str | None
+    fault_since_ns: int | None
+    heals_at_ns: int | None
     cipher: str | None
     secys: tuple[SecYState, ...]
     slot: int
@@ -65,7 +82,9 @@ class EngineInterface(Protocol):
 
     def remove_link(self, name: str) -> None: ...
 
-    def set_fault(self, name: str, mode: FaultMode, from_node: str | None = None) -> int: ...
+    def set_fault(
+        self, name: str, mode: FaultMode, from_node: str | None = None, for_s: float | None = None
+    ) -> int: ...
 
     def clear_fault(self, name: str) -> int: ...
 

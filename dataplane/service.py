@@ -11,18 +11,19 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dataplane import wireformat
-from dataplane.engine import Engine
-from dataplane.interface import CarrierEvent, LinkError
+from dataplane import lines, wireformat
+from dataplane.engine import NS_PER_S, Engine
+from dataplane.interface import EngineEvent, LinkError
+from dataplane.lines import Document
 from dataplane.links.specification import FaultMode, Impairment
-from dataplane.wireformat import Document
+from dataplane.subscribers import Subscribers
 
 CAPTURE_DRAIN_INTERVAL_S = 0.02
-MAXIMUM_UNREAD_EVENT_OCTETS = 1 << 20
 log = logging.getLogger("engine")
 
 
@@ -31,8 +32,9 @@ class Service:
 
     def __init__(self, counters_path: Path) -> None:
         self.engine = Engine(counters_path=counters_path, on_event=self._publish)
-        self._subscribers: set[asyncio.StreamWriter] = set()
+        self.subscribers = Subscribers()
         self._draining: asyncio.Task[None] | None = None
+        self._alarm: asyncio.TimerHandle | None = None
         self.stopping = asyncio.Event()
 
     async def run(self, socket_path: Path) -> None:
@@ -51,26 +53,34 @@ class Service:
         self.engine.close()
         log.info("stopped")
 
+    def _set_alarm(self) -> None:
+        """Has the engine attend to its next deadline, too."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        deadline_ns = self.engine.next_deadline_ns()
+        if deadline_ns is not None:
+            delay_s = max(0.0, (deadline_ns - time.monotonic_ns()) / NS_PER_S)
+            self._alarm = asyncio.get_running_loop().call_later(delay_s, self._deadline)
+
+    def _deadline(self) -> None:
+        self.engine.attend()
+        self._set_alarm()
+
     async def _drain_captures(self) -> None:
         while self.engine.drain_captures():
             await asyncio.sleep(CAPTURE_DRAIN_INTERVAL_S)
 
-    def _publish(self, event: CarrierEvent) -> None:
-        line = wireformat.to_line({"event": wireformat.event_to_document(event)})
-        for subscriber in list(self._subscribers):
-            if subscriber.transport.get_write_buffer_size() > MAXIMUM_UNREAD_EVENT_OCTETS:
-                self._subscribers.discard(subscriber)
-                subscriber.transport.abort()  # close() would wait for it to read
-            else:
-                subscriber.write(line)
+    def _publish(self, event: EngineEvent) -> None:
+        self.subscribers.publish({"event": wireformat.event_to_document(event)})
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         captures: set[str] = set()  # that this client started: nobody else will end them
         try:
             while line := await reader.readline():
-                document = wireformat.from_line(line)
+                document = lines.from_line(line)
                 if document.get("subscribe"):
-                    self._subscribers.add(writer)
+                    self.subscribers.add(writer)
                     continue
                 answer = self._answer(document)
                 match answer, document:
@@ -78,14 +88,14 @@ class Service:
                         captures.add(path)
                     case {"result": _}, {"call": "stop_capture", "arguments": {"path": path}}:
                         captures.discard(path)
-                writer.write(wireformat.to_line(answer))
+                writer.write(lines.to_line(answer))
                 await writer.drain()
         except (ConnectionError, ValueError) as error:
             log.warning("a client was dropped: %s", error)
         except asyncio.CancelledError:
             pass  # the engine ends
         finally:
-            self._subscribers.discard(writer)
+            self.subscribers.discard(writer)
             for path in captures:
                 with contextlib.suppress(LinkError, OSError):
                     self.engine.stop_capture(path)
@@ -97,7 +107,9 @@ class Service:
         if call is None:
             return {"error": f"found call {name!r}, expected one of {', '.join(REQUESTS)}"}
         try:
-            return {"result": call(self, document.get("arguments", {}))}
+            result = call(self, document.get("arguments", {}))
+            self._set_alarm()
+            return {"result": result}
         except LinkError as error:
             return {"error": str(error)}
         except Exception as error:  # a client's nonsense must end no other client's links
@@ -120,7 +132,10 @@ class Service:
 
     def _set_fault(self, arguments: Document) -> int:
         return self.engine.set_fault(
-            arguments["name"], FaultMode(arguments["mode"]), arguments.get("from_node")
+            arguments["name"],
+            FaultMode(arguments["mode"]),
+            arguments.get("from_node"),
+            arguments.get("for_s"),
         )
 
     def _clear_fault(self, arguments: Document) -> int:

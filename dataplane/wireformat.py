@@ -1,10 +1,9 @@
-"""How engine requests, answers and events travel: one JSON object a line, the fields of the dataclasses."""
+"""How engine requests, answers and events travel: as JSON objects with the fields of the dataclasses."""
 
-import json
 from dataclasses import asdict
-from typing import Any
 
-from dataplane.interface import CarrierEvent, EndState, LinkState, SecYState
+from dataplane.interface import CarrierEvent, EndState, EngineEvent, FaultEvent, LinkState, SecYState
+from dataplane.lines import Document
 from dataplane.links.specification import (
     EndSpecification,
     FaultMode,
@@ -15,23 +14,6 @@ from dataplane.links.specification import (
 )
 
 MAXIMUM_LINE_OCTETS = 1 << 20
-Document = dict[str, Any]
-
-
-def to_line(document: Document) -> bytes:
-    """One line; octet strings become hex."""
-    return json.dumps(document, default=lambda value: value.hex()).encode() + b"\n"
-
-
-def from_line(line: bytes) -> Document:
-    """The object on a line; ValueError where there is none."""
-    try:
-        document = json.loads(line)
-    except RecursionError:
-        raise ValueError("found brackets nested without end, expected an object") from None
-    if not isinstance(document, dict):
-        raise ValueError(f"found {type(document).__name__}, expected an object")
-    return document
 
 
 def specification_to_document(specification: LinkSpecification) -> Document:
@@ -75,11 +57,14 @@ def state_from_document(document: Document) -> LinkState:
     )
 
 
-def event_to_document(event: CarrierEvent) -> Document:
+def event_to_document(event: EngineEvent) -> Document:
     """An event as JSON types."""
     return asdict(event)
 
 
-def event_from_document(document: Document) -> CarrierEvent:
+def event_from_document(document: Document) -> EngineEvent:
     """The inverse."""
-    return CarrierEvent(**document)
+    if "carrier" in document:
+        return CarrierEvent(**document)
+    fault = FaultMode(document["fault"]) if document["fault"] else None
+    return FaultEvent(document["link"], fault, document["t_ns"])

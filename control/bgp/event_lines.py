@@ -63,10 +63,10 @@ def encode(event: Event) -> bytes:
     """One event as one JSON line, newline included."""
     fields: dict[str, Any] = {"event": _NAMES[type(event)]}
     match event:
-        case SessionUp(neighbor):
-            fields |= {"neighbor": neighbor}
-        case SessionDown(neighbor, reason):
-            fields |= {"neighbor": neighbor, "reason": reason}
+        case SessionUp(neighbor, t_ns):
+            fields |= {"neighbor": neighbor, "t_ns": t_ns}
+        case SessionDown(neighbor, reason, t_ns):
+            fields |= {"neighbor": neighbor, "reason": reason, "t_ns": t_ns}
         case Announce(neighbor, family, next_hop, attributes, prefixes):
             fields |= {
                 "neighbor": neighbor,
@@ -109,9 +109,9 @@ def _event(fields: dict[str, Any]) -> Event:
     neighbor = _text(fields["neighbor"])
     match name:
         case "session-up":
-            return SessionUp(neighbor)
+            return SessionUp(neighbor, _integer(fields["t_ns"]))
         case "session-down":
-            return SessionDown(neighbor, _text(fields["reason"]))
+            return SessionDown(neighbor, _text(fields["reason"]), _integer(fields["t_ns"]))
         case "announce":
             family, next_hop = AddressFamily(fields["family"]), _text(fields["next_hop"])
             return Announce(

@@ -11,6 +11,7 @@ import selectors
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterable
 
 from control.bgp.event_lines import LineBuffer, encode
@@ -127,7 +128,7 @@ class Helper:
         news = bytearray()
         for line in self._messages.feed(data):
             try:
-                events = decode_message(line)
+                events = decode_message(line, time.monotonic_ns())
             except DecodeError as error:
                 self.malformed += 1
                 print(f"helper: malformed line {self.malformed} from ExaBGP: {error}", file=sys.stderr)

@@ -27,8 +27,11 @@ _FAMILIES = {family.value: family for family in AddressFamily}
 _MAXIMUM_32_BIT = 0xFFFFFFFF
 
 
-def decode_message(line: bytes) -> list[Event]:
-    """The events of one line of ExaBGP's JSON API, none for kinds of no interest; raises DecodeError."""
+def decode_message(line: bytes, now_ns: int = 0) -> list[Event]:
+    """The events of one line of ExaBGP's JSON API, none for kinds of no interest; raises DecodeError.
+
+    `now_ns` is when the line was read, for events that carry their time.
+    """
     try:
         message = json.loads(line)
     except (ValueError, RecursionError):
@@ -41,15 +44,15 @@ def decode_message(line: bytes) -> list[Event]:
     neighbor = canonical_address(
         _text(_dictionary(peer.get("address"), "address").get("peer"), "peer address")
     )
-    return _state(neighbor, peer) if kind == "state" else _update(neighbor, peer)
+    return _state(neighbor, peer, now_ns) if kind == "state" else _update(neighbor, peer)
 
 
-def _state(neighbor: str, peer: dict[str, Any]) -> list[Event]:
+def _state(neighbor: str, peer: dict[str, Any], now_ns: int) -> list[Event]:
     match peer.get("state"):
         case "up":
-            return [SessionUp(neighbor)]
+            return [SessionUp(neighbor, now_ns)]
         case "down":
-            return [SessionDown(neighbor, _text(peer.get("reason", ""), "reason"))]
+            return [SessionDown(neighbor, _text(peer.get("reason", ""), "reason"), now_ns)]
         case "connected":
             return []
     raise DecodeError(f"expected state up, down or connected, found {str(peer.get('state'))[:60]!r}")

@@ -6,7 +6,7 @@ ADD-PATH.
 """
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 NO_EXPORT = 0xFFFFFF01
@@ -47,17 +47,25 @@ class PathAttributes:
 
 @dataclass(frozen=True, slots=True)
 class SessionUp:
-    """A session reached Established; whatever its neighbor announced before no longer counts."""
+    """A session reached Established; whatever its neighbor announced before no longer counts.
+
+    `t_ns` is the monotonic time it was heard of, 0 where that is not known.
+    """
 
     neighbor: str
+    t_ns: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class SessionDown:
-    """A session left Established, or failed to reach it. No withdrawals follow: its paths are gone."""
+    """A session left Established, or failed to reach it. No withdrawals follow: its paths are gone.
+
+    `t_ns` is the monotonic time it was heard of, 0 where that is not known.
+    """
 
     neighbor: str
     reason: str
+    t_ns: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

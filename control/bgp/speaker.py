@@ -30,6 +30,8 @@ CONNECT_INTERVAL_S = 0.02
 HELPER_LIMIT_S = 10.0
 """How long a child may run without a helper that can be reached before it is killed."""
 STOP_LIMIT_S = 3.0
+SPEAKER_ENDED = "ExaBGP ended"
+"""The reason that sessions are down when their speaker has died."""
 READ_SIZE = 65536
 EVENT_LINE_LIMIT = 4 << 20
 _PYTHON_PATH = Path(control.__file__).parent.parent
@@ -123,7 +125,7 @@ class Speaker:
             logger.warning(
                 "%s: ExaBGP ended with status %s, see %s", self._config.node, status, self.log_path
             )
-            lost = [SessionDown(neighbor, "ExaBGP ended") for neighbor in sorted(self._sessions)]
+            lost = [SessionDown(neighbor, SPEAKER_ENDED) for neighbor in sorted(self._sessions)]
             if lost:
                 self._deliver(lost)
             self._report(self._on_exit, status)

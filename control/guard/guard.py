@@ -17,8 +17,8 @@ class Witness(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class InterfaceChange:
-    """An interface became usable or stopped being so."""
+class Usability:
+    """An interface became usable or stopped being so, at monotonic time t_ns."""
 
     node: str
     interface: str
@@ -30,7 +30,7 @@ class InterfaceChange:
 class Guard:
     """Turns what both witnesses say into one change each way. An interface starts as not usable."""
 
-    def __init__(self, on_change: Callable[[InterfaceChange], None]) -> None:
+    def __init__(self, on_change: Callable[[Usability], None]) -> None:
         self._on_change = on_change
         self._up: dict[tuple[str, str], set[Witness]] = {}
 
@@ -44,7 +44,11 @@ class Guard:
             witnesses.discard(witness)
         usable = self.usable(node, interface)
         if usable != was_usable:
-            self._on_change(InterfaceChange(node, interface, usable, witness, t_ns))
+            self._on_change(Usability(node, interface, usable, witness, t_ns))
+
+    def forget(self, node: str, interface: str) -> None:
+        """The interface is gone; one that comes in its place starts anew."""
+        self._up.pop((node, interface), None)
 
     def usable(self, node: str, interface: str) -> bool:
         """Whether both witnesses say the interface is up."""

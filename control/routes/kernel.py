@@ -13,7 +13,7 @@ from control.routes.messages import (
     nexthop_dump,
     route_dump,
 )
-from control.routes.model import Delete, Installed, Operation, Refused
+from control.routes.model import Delete, Installed, KernelNexthop, Operation, Refused
 from dataplane.netlink import NetlinkSocket
 
 
@@ -38,11 +38,15 @@ class NetlinkKernel:
 
     def dump(self) -> Installed:
         """What is there now and was made by BGP. Raises NetlinkError where it changes all the time."""
-        nexthops = map(decode_nexthop, self._netlink.dump(*nexthop_dump()))
         families = (socket.AF_INET, socket.AF_INET6)
         routes = [
             decode_route(message)
             for family in families
             for message in self._netlink.dump(*route_dump(family))
         ]
-        return Installed([nexthop for nexthop in nexthops if nexthop.protocol == RTPROT_BGP], routes)
+        return Installed(self.nexthops(), routes)
+
+    def nexthops(self) -> list[KernelNexthop]:
+        """The nexthop objects and groups there are now that BGP made: few, however many the routes."""
+        nexthops = map(decode_nexthop, self._netlink.dump(*nexthop_dump()))
+        return [nexthop for nexthop in nexthops if nexthop.protocol == RTPROT_BGP]

@@ -68,6 +68,7 @@ class Link:
     carrier: list[bool] = field(default_factory=lambda: [False, False])
     monitored: list[str] = field(default_factory=list)
     impairments: list[Impairment] = field(default_factory=lambda: [Impairment(), Impairment()])
+    fault_since_ns: int | None = None
 
 
 def sci_of(mac: bytes) -> bytes:

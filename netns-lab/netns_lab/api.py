@@ -1,14 +1,16 @@
 """How the command line talks to a lab's controller: one JSON request and one JSON answer a line."""
 
-import json
-import socket
+import time
+from pathlib import Path
 from typing import Any
 
+from dataplane.lines import LineStream
 from netns_lab.directory import LabDirectory, LabError
 
 REQUEST_TIMEOUT_S = 30.0
+RESTART_TIMEOUT_S = 5.0
+POLL_INTERVAL_S = 0.02
 MAXIMUM_LINE_OCTETS = 1 << 24
-Document = dict[str, Any]
 
 
 class ControllerGone(LabError):
@@ -20,17 +22,14 @@ class ControllerClient:
 
     def __init__(self, directory: LabDirectory) -> None:
         self._lab = directory.name
-        self._stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._stream.settimeout(REQUEST_TIMEOUT_S)
         try:
-            self._stream.connect(str(directory.controller_socket))
+            self._stream = _connect(directory)
         except OSError as error:
-            self._stream.close()
             raise ControllerGone(
                 f"the controller of lab {self._lab} does not answer ({error.strerror}); its log is "
-                f"{directory.log('controller')}; `quadlink down --name {self._lab}` ends what is left"
+                f"{directory.log('controller')}; `quadlink adopt --name {self._lab}` starts what is missing, "
+                f"`quadlink down --name {self._lab}` ends what is left"
             ) from error
-        self._reader = self._stream.makefile("rb")
 
     def __enter__(self) -> "ControllerClient":
         return self
@@ -38,20 +37,41 @@ class ControllerClient:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    @property
+    def pid(self) -> int:
+        """The controller's process."""
+        return self._stream.pid
+
     def close(self) -> None:
-        self._reader.close()
         self._stream.close()
 
     def call(self, request: str, **arguments: object) -> Any:  # noqa: ANN401 - the JSON value of that request
         """The answer to a request."""
         try:
-            self._stream.sendall(json.dumps({"request": request, "arguments": arguments}).encode() + b"\n")
-            line = self._reader.readline()
+            self._stream.send({"request": request, "arguments": arguments})
+            answer = self._stream.receive()
         except OSError as error:
             raise ControllerGone(f"the controller of lab {self._lab} does not answer: {error}") from error
-        if not line:
-            raise ControllerGone(f"the controller of lab {self._lab} ended while it was asked")
-        answer = json.loads(line)
         if "error" in answer:
             raise LabError(answer["error"])
         return answer["result"]
+
+
+def _connect(directory: LabDirectory) -> LineStream:
+    """A controller that ended is started again by the guard: that is waited for while there is a guard."""
+    deadline_s = time.monotonic() + RESTART_TIMEOUT_S
+    while True:
+        try:
+            return LineStream(directory.controller_socket, REQUEST_TIMEOUT_S)
+        except OSError:
+            if time.monotonic() > deadline_s or not _listens(directory.guard_socket):
+                raise
+        time.sleep(POLL_INTERVAL_S)
+
+
+def _listens(path: Path) -> bool:
+    try:
+        LineStream(path, REQUEST_TIMEOUT_S).close()
+    except OSError:
+        return False
+    return True

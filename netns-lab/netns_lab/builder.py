@@ -3,34 +3,27 @@
 import re
 import secrets
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from dataplane.client import EngineClient, EngineGone
 from dataplane.interface import EngineInterface, LinkError
 from dataplane.links.specification import EndSpecification, LinkSpecification, MacsecSpecification
-from netns_lab.api import ControllerClient, ControllerGone
+from netns_lab.daemons import start_controller, start_engine, start_guard
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.namespaces import create_namespace
 from netns_lab.node_commands import run_commands
 from netns_lab.node_files import write_files
 from netns_lab.node_network import configure_network
 from netns_lab.plan import LabPlan, LinkPlan, plan_lab
-from netns_lab.processes import start_daemon
 from netns_lab.readiness import wait_until_ready
 from netns_lab.state import save_plan
 from netns_lab.teardown import bring_down
 from netns_lab.topology import load_topology
 
-PROCESS_START_TIMEOUT_S = 10.0
-POLL_INTERVAL_S = 0.02
 # linux/capability.h
 CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
-Client = TypeVar("Client", EngineClient, ControllerClient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +82,7 @@ def _check_capabilities() -> None:
 
 def _build(directory: LabDirectory, plan: LabPlan, say: Callable[[str], None]) -> None:
     _write_hosts(directory, plan)
-    engine = _start_engine(directory)
+    engine = start_engine(directory)
     try:
         say(f"making {len(plan.nodes)} nodes")
         for node in plan.nodes:
@@ -104,46 +97,15 @@ def _build(directory: LabDirectory, plan: LabPlan, say: Callable[[str], None]) -
         write_files(directory, node)
     for node in plan.nodes:
         run_commands(directory, node)
-    say("starting the controller")
-    _start_controller(directory)
+    say("starting guard and controller")
+    start_guard(directory)
+    start_controller(directory)
 
 
 def _write_hosts(directory: LabDirectory, plan: LabPlan) -> None:
     lines = ["127.0.0.1 localhost", "::1 localhost"]
     lines += [f"{address} {name}" for name, addresses in plan.hosts.items() for address in addresses]
     directory.hosts.write_text("\n".join(lines) + "\n")
-
-
-def _start_engine(directory: LabDirectory) -> EngineClient:
-    command = [sys.executable, "-m", "dataplane.service"]
-    command += ["--socket", str(directory.engine_socket), "--counters", str(directory.counters)]
-    return _start(directory, "engine", command, lambda: EngineClient(directory.engine_socket))
-
-
-def _start_controller(directory: LabDirectory) -> None:
-    command = [sys.executable, "-m", "netns_lab.controller", directory.name]
-    _start(directory, "controller", command, lambda: ControllerClient(directory)).close()
-
-
-def _start(
-    directory: LabDirectory, process_name: str, command: list[str], connect: Callable[[], Client]
-) -> Client:
-    """Starts a process of the lab and waits until it answers. Raises LabError with the end of its log."""
-    process = start_daemon(command, directory.mark, directory.log(process_name))
-    deadline = time.monotonic() + PROCESS_START_TIMEOUT_S
-    while True:
-        try:
-            return connect()
-        except (EngineGone, ControllerGone):
-            if process.poll() is not None or time.monotonic() > deadline:
-                log = _tail(directory.log(process_name))
-                status = f"exit status {process.poll()}" if process.poll() is not None else "no answer"
-                raise LabError(f"the {process_name} did not start ({status}):\n{log}") from None
-            time.sleep(POLL_INTERVAL_S)
-
-
-def _tail(log: Path, lines: int = 15) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
 def _add_link(engine: EngineInterface, plan: LabPlan, link: LinkPlan) -> None:

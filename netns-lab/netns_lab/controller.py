@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import logging
 import os
@@ -12,101 +11,154 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from control.guard.guard import Guard, InterfaceChange, Witness
-from dataplane.client import EngineClient, EngineEvents, EngineGone, map_counters
-from dataplane.interface import LinkError
+from control.guard.channel import GuardEvents, GuardGone, InterfaceChange, InterfaceState
+from dataplane.client import EngineClient, EngineEvents, EngineGone
+from dataplane.counters import map_counters
+from dataplane.interface import FaultEvent, LinkError
+from dataplane.lines import Document
 from dataplane.links.specification import FaultMode
-from netns_lab.api import MAXIMUM_LINE_OCTETS, Document
+from netns_lab.api import MAXIMUM_LINE_OCTETS
+from netns_lab.daemons import POLL_INTERVAL_S, launch_guard, run_daemon, start_guard
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.event_log import EventKind, EventLog
+from netns_lab.processes import marked_commands
 from netns_lab.services import Services
 from netns_lab.speakers import LabRouter
 from netns_lab.state import load_plan
+from netns_lab.supervisor import Supervisor
 from netns_lab.views import Views
 
 log = logging.getLogger("controller")
 
 
 class Controller:
-    """Everything between the engine's events, the routers and the requests of the command line."""
+    """Everything between the guard's news, the routers and the requests of the command line.
+
+    It may end at any time: what it did stays, and the next one takes over what it finds.
+    """
 
     def __init__(self, directory: LabDirectory, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
-        """Raises EngineGone where the engine does not run."""
+        """Starts the guard where none runs; LabError where that fails."""
         self.plan = load_plan(directory)
         self.now_ns = now_ns
         self.log = EventLog(directory.events, now_ns)
-        self.engine = EngineClient(directory.engine_socket)
-        self.engine_pid = self.engine.pid
-        self.engine_alive = True
-        self._engine_events = EngineEvents(directory.engine_socket)
+        self.directory = directory
+        self.engine: EngineClient | None = None
+        self.guard = self._find_guard()
+        self._guarding = Supervisor(lambda: launch_guard(directory), lambda: not directory.is_ending())
+        states = self.guard.wait()
         self.routers = {
-            node.name: LabRouter(self.plan, node, directory, self.log, now_ns)
+            node.name: LabRouter(self.plan, node, directory, self.log, now_ns, _of(node.name, states))
             for node in self.plan.nodes
             if node.asn is not None
         }
         self.services = Services(directory, self.log)
-        self.guard = Guard(self._interface_changed)
         self.views = Views(self, map_counters(directory.counters))
-        self._directory = directory
-        self._healing: dict[str, asyncio.TimerHandle] = {}
+        self._awaiting: asyncio.Task[None] | None = None
         self.stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Runs until a signal comes."""
-        loop = asyncio.get_running_loop()
-        self._listen(loop)
+        """Runs until a signal comes; speakers, routes and guard outlive it."""
+        self._follow_engine()
+        self._follow_guard()
+        running = marked_commands(self.directory.mark)
         for router in self.routers.values():
-            router.start()
+            conf = str(router.speaker.configuration_path)
+            router.start(next((pid for pid, words in running.items() if conf in words), None))
         await self.services.follow(self.plan.nodes)
         server = await asyncio.start_unix_server(
-            self._serve, self._directory.controller_socket, limit=MAXIMUM_LINE_OCTETS
+            self._serve, self.directory.controller_socket, limit=MAXIMUM_LINE_OCTETS
         )
-        log.info("serving lab %s", self.plan.name)
+        self.log.add(EventKind.PROCESS_STARTED, "controller", f"controller {os.getpid()} runs the lab")
         await self.stopping.wait()
         server.close()
-        for router in self.routers.values():
-            loop.remove_reader(router.monitor.fileno())
+        self._guarding.close()
         await self.services.detach()
-        await asyncio.gather(*(router.stop() for router in self.routers.values()))
+        await asyncio.gather(*(router.detach() for router in self.routers.values()))
 
-    def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Hears engine and kernel from now on, and takes in what is so already."""
-        loop.add_reader(self._engine_events.fileno(), self._read_engine_events)
-        for link in self.engine.links():
-            for end in link.ends:
-                self._witness(end.node, end.interface, Witness.ENGINE, end.carrier, self.now_ns())
-        for router in self.routers.values():
-            loop.add_reader(router.monitor.fileno(), self._read_kernel_events, router)
-            for state in router.monitor.links.values():
-                self._witness(router.node.name, state.name, Witness.KERNEL, state.usable, self.now_ns())
-
-    def _witness(self, node: str, interface: str, witness: Witness, up: bool, t_ns: int) -> None:
-        if node in self.routers and interface in self.routers[node].ifindexes:
-            self.guard.hear(node, interface, witness, up, t_ns)
-
-    def _read_engine_events(self) -> None:
+    def _find_guard(self) -> GuardEvents:
         try:
-            events = self._engine_events.read()
-        except EngineGone:
-            asyncio.get_running_loop().remove_reader(self._engine_events.fileno())
-            self.engine_alive = False
-            self.log.add(EventKind.ENGINE_GONE, "engine", "the engine ended; every link is down")
-            return
-        for event in events:
-            self._witness(event.node, event.interface, Witness.ENGINE, event.carrier, event.t_ns)
+            return GuardEvents(self.directory.guard_socket)
+        except GuardGone:
+            start_guard(self.directory)
+            return GuardEvents(self.directory.guard_socket)
 
-    def _read_kernel_events(self, router: LabRouter) -> None:
-        for state in router.monitor.read():
-            self._witness(router.node.name, state.name, Witness.KERNEL, state.usable, self.now_ns())
+    def _follow_engine(self) -> None:
+        try:
+            events = EngineEvents(self.directory.engine_socket)
+            self.engine = EngineClient(self.directory.engine_socket)
+        except EngineGone:
+            return
+        asyncio.get_running_loop().add_reader(events.fileno(), self._read_engine, events)
+
+    def _read_engine(self, events: EngineEvents) -> None:
+        try:
+            news = events.read()
+        except EngineGone:
+            asyncio.get_running_loop().remove_reader(events.fileno())
+            events.close()
+            self.engine = None
+            self.log.add(EventKind.PROCESS_GONE, "engine", "the engine ended; every link is down")
+            return
+        for event in news:
+            if isinstance(event, FaultEvent) and event.fault is not None:
+                text = f"{event.link} failed ({event.fault})"
+                self.log.add(EventKind.FAULT, event.link, text, event.t_ns, mode=event.fault)
+            elif isinstance(event, FaultEvent):
+                self.log.add(EventKind.HEAL, event.link, f"{event.link} healed", event.t_ns)
+
+    def _follow_guard(self) -> None:
+        self.guard.introduce()
+        self._guarding.watch(self.guard.pid)
+        asyncio.get_running_loop().add_reader(self.guard.fileno(), self._read_guard)
+
+    def _read_guard(self) -> None:
+        try:
+            for news in self.guard.read():
+                if isinstance(news, InterfaceChange):
+                    self._interface_changed(news)
+                else:
+                    self._compare(news)
+        except GuardGone:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self.guard.fileno())
+            self.guard.close()
+            self.log.add(EventKind.PROCESS_GONE, "guard", "the guard ended; it is started again")
+            self._awaiting = loop.create_task(self._await_guard())
+
+    async def _await_guard(self) -> None:
+        """Until the next guard answers the kernel alone moves traffic; then this one hears what it missed."""
+        while not self.directory.is_ending():
+            with contextlib.suppress(GuardGone):
+                self.guard = GuardEvents(self.directory.guard_socket)
+                self._follow_guard()
+                self.log.add(EventKind.PROCESS_STARTED, "guard", f"guard {self.guard.pid} watches the lab")
+                return
+            await asyncio.sleep(POLL_INTERVAL_S)
+
+    def _compare(self, states: list[InterfaceState]) -> None:
+        """Makes up for changes that were not heard of."""
+        for state in states:
+            router = self.routers.get(state.node)
+            known = router.interfaces.get(state.interface) if router else None
+            if known and known.ifindex == state.ifindex and known.usable != state.usable:
+                where = (state.node, state.interface, state.ifindex)
+                self._interface_changed(InterfaceChange(*where, state.usable, "guard", self.now_ns(), None))
 
     def _interface_changed(self, change: InterfaceChange) -> None:
+        router = self.routers.get(change.node)
+        if router is None or change.interface not in router.interfaces:
+            return
         try:
-            self.routers[change.node].interface_changed(
-                change.interface, change.usable, change.witness, change.t_ns
-            )
+            router.interface_changed(change)
         except (OSError, ValueError):
             # The interfaces that changed with this one must still be heard of.
             log.exception("%s:%s changed, and its routes could not follow", change.node, change.interface)
+
+    def _running_engine(self) -> EngineClient:
+        if self.engine is None:
+            raise LabError("the engine ended: no link carries traffic; `quadlink up` builds the lab anew")
+        return self.engine
 
     def fail(self, link: str, mode: str, from_node: str | None, for_s: float | None) -> Document:
         """Fails a link, for a time if one is given."""
@@ -116,30 +168,18 @@ class Controller:
             raise LabError(f"found mode {mode!r}, expected {', '.join(FaultMode)}") from None
         if from_node is not None and fault is not FaultMode.ONE_WAY:
             raise LabError(f"--from goes with --mode one-way, not with {mode}")
-        t_ns = self.engine.set_fault(link, fault, from_node)
-        self.log.add(EventKind.FAULT, link, f"{link} failed ({mode})", t_ns=t_ns, mode=mode)
-        if for_s is not None:
-            self._healing[link] = asyncio.get_running_loop().call_later(for_s, self._heal_in_time, link)
+        t_ns = self._running_engine().set_fault(link, fault, from_node, for_s)
         return {"link": link, "mode": mode, "t_ns": t_ns}
-
-    def _heal_in_time(self, link: str) -> None:
-        try:
-            self.heal(link)
-        except (LabError, LinkError, EngineGone) as error:
-            self.log.add(EventKind.HEAL_FAILED, link, f"{link} could not be healed: {error}")
 
     def heal(self, link: str | None) -> Document:
         """Heals one link, or every link that was failed."""
-        states = self.engine.links()
+        engine = self._running_engine()
+        states = engine.links()
         if link is not None and link not in [state.name for state in states]:
             raise LabError(f"no link {link}; links are {', '.join(state.name for state in states)}")
         healed = [state.name for state in states if state.fault is not None and link in (None, state.name)]
         for name in healed:
-            timer = self._healing.pop(name, None)
-            if timer is not None:
-                timer.cancel()
-            t_ns = self.engine.clear_fault(name)
-            self.log.add(EventKind.HEAL, name, f"{name} healed", t_ns=t_ns)
+            engine.clear_fault(name)
         return {"healed": healed}
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -175,10 +215,13 @@ REQUESTS: dict[str, Callable[[Controller, Document], Any]] = {
 }
 
 
+def _of(node: str, states: list[InterfaceState]) -> dict[str, InterfaceState]:
+    """The interfaces of one node out of the whole truth, by name."""
+    return {state.interface: state for state in states if state.node == node}
+
+
 async def serve(directory: LabDirectory) -> None:
-    """Runs a lab's controller until it is told to stop. Raises BlockingIOError where the lab has one."""
-    lock = (directory.path / "controller.lock").open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    """Runs a lab's controller until it is told to stop."""
     controller = Controller(directory)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, controller.stopping.set)
     await controller.run()
@@ -186,14 +229,7 @@ async def serve(directory: LabDirectory) -> None:
 
 def main() -> None:
     """The controller process: python -m netns_lab.controller LAB."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s"
-    )
-    # Ctrl-C in the terminal that brought the lab up is not meant for the controller; a signal that it ignored
-    # would be ignored by every process that it starts.
-    signal.signal(signal.SIGINT, lambda number, frame: None)
-    os.umask(0o077)
-    asyncio.run(serve(LabDirectory(sys.argv[1])))
+    run_daemon("controller", sys.argv[1], serve)
 
 
 if __name__ == "__main__":

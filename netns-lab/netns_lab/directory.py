@@ -55,6 +55,22 @@ class LabDirectory:
         return self.path / "plan.json"
 
     @property
+    def guard_socket(self) -> Path:
+        return self.path / "guard.sock"
+
+    @property
+    def ending(self) -> Path:
+        """There while the lab is taken down: nothing of it is started again then."""
+        return self.path / "ending"
+
+    def is_ending(self) -> bool:
+        """Whether the lab is being taken down, or is gone."""
+        return self.ending.exists() or not self.path.exists()
+
+    def lock(self, process: str) -> Path:
+        return self.path / f"{process}.lock"
+
+    @property
     def mark(self) -> str:
         """What this lab's namespaces and processes carry; no other lab's do, whatever its name."""
         try:

@@ -28,7 +28,6 @@ class EventKind(StrEnum):
 
     FAULT = "fault"
     HEAL = "heal"
-    HEAL_FAILED = "heal-failed"
     INTERFACE_DOWN = "interface-down"
     INTERFACE_UP = "interface-up"
     SESSION_UP = "session-up"
@@ -37,10 +36,12 @@ class EventKind(StrEnum):
     ROUTES_REFUSED = "routes-refused"
     SPEAKER_STARTED = "speaker-started"
     SPEAKER_DIED = "speaker-died"
+    SPEAKER_RECOVERED = "speaker-recovered"
     SERVICE_STARTED = "service-started"
     SERVICE_ENDED = "service-ended"
     SERVICE_FAILED = "service-failed"
-    ENGINE_GONE = "engine-gone"
+    PROCESS_STARTED = "process-started"
+    PROCESS_GONE = "process-gone"
 
 
 KIND_COLUMNS = max(map(len, EventKind))
@@ -111,6 +112,10 @@ class EventLog:
         return sorted(
             (event for event in self._events if event["t_ns"] >= t_ns), key=lambda event: event["t_ns"]
         )
+
+    def knows(self, kind: EventKind, t_ns: int) -> bool:
+        """Whether an event of this kind and time was written down before."""
+        return any(event["t_ns"] == t_ns and event["kind"] == kind for event in self._events)
 
     def last(self, count: int) -> list[dict[str, Any]]:
         """The newest events, at most `count`, ordered by time."""

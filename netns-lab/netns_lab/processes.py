@@ -44,6 +44,11 @@ def marked_processes(mark: str) -> list[int]:
     return [pid for pid in _others() if wanted in _environment(pid).split(b"\0")]
 
 
+def marked_commands(mark: str) -> dict[int, list[str]]:
+    """The command line of every process that carries a lab's mark, by pid."""
+    return {pid: _command(pid) for pid in marked_processes(mark)}
+
+
 def processes_inside(namespaces: Iterable[str]) -> list[int]:
     """The pids that live in one of these network namespaces, this process and its ancestors aside."""
     inodes = {_inode(NAMESPACE_DIRECTORY / name) for name in namespaces} - {None}
@@ -61,6 +66,13 @@ def _environment(pid: int) -> bytes:
         return Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
         return b""  # it ended meanwhile
+
+
+def _command(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []  # it ended meanwhile
 
 
 def _inode(path: Path) -> int | None:

@@ -1,21 +1,26 @@
 """Each router's parts put together from the plan: ExaBGP child, RIB, kernel routes and event log."""
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from control.bgp.configuration import NeighborConfig, SpeakerConfig
-from control.bgp.model import AddressFamily, Event
-from control.bgp.speaker import Speaker
+from control.bgp.model import AddressFamily, Event, SnapshotEnd
+from control.bgp.speaker import SPEAKER_ENDED, Speaker
+from control.guard.channel import InterfaceChange, InterfaceState
 from control.router import Router, Session, SessionChange
 from control.routes.kernel import NetlinkKernel
 from control.routes.model import Refused
 from control.routes.table import RouteTable
-from dataplane.link_state import LinkMonitor
 from netns_lab.directory import LabDirectory
 from netns_lab.event_log import EventKind, EventLog
 from netns_lab.plan import LabPlan, NodePlan
 from netns_lab.processes import daemon_environment
 
+STALE_ROUTES_LIMIT_S = 30.0
+"""How long a router's routes may wait for an adopted speaker to tell what it knows of them."""
+NS_PER_MS = 1_000_000
 _FAMILIES = {"ipv4": AddressFamily.IPV4_UNICAST, "ipv6": AddressFamily.IPV6_UNICAST}
 
 
@@ -29,19 +34,26 @@ class InstalledRoute:
 
 
 class LabRouter:
-    """One router: what the controller starts, asks and stops. `monitor` watches the router's interfaces."""
+    """One router: what the controller starts, asks and stops.
+
+    `interfaces` are the router's, by name, as the guard told of them last.
+    """
 
     def __init__(
-        self, plan: LabPlan, node: NodePlan, directory: LabDirectory, log: EventLog, now_ns: Callable[[], int]
+        self,
+        plan: LabPlan,
+        node: NodePlan,
+        directory: LabDirectory,
+        log: EventLog,
+        now_ns: Callable[[], int],
+        interfaces: Mapping[str, InterfaceState],
     ) -> None:
         self.node = node
         self._log = log
         self._now_ns = now_ns
-        self.monitor = LinkMonitor(node.namespace)
-        self.ifindexes: Mapping[str, int] = {link.name: link.ifindex for link in self.monitor.links.values()}
-        self._interfaces = {ifindex: name for name, ifindex in self.ifindexes.items()}
+        self.interfaces = dict(interfaces)
         self._kernel = NetlinkKernel(node.namespace)
-        routes = RouteTable(self._kernel, down=self.ifindexes.values())
+        down = [state.ifindex for state in interfaces.values() if not state.usable]
         config = speaker_config(plan, node)
         self.speaker = Speaker(
             config,
@@ -53,55 +65,96 @@ class LabRouter:
         )
         self.router = Router(
             config,
-            sessions_of(plan, node, self.ifindexes),
+            sessions_of(plan, node, self.interfaces),
             node.originate,
-            routes,
+            RouteTable(self._kernel, down),
             self.speaker.send,
             self._session_changed,
             self._refused,
         )
+        self._replayed = False
+        self._died_ns = 0
+        self._lost_with_speaker: set[str] = set()
 
-    def start(self) -> None:
-        """Starts the ExaBGP child."""
+    def start(self, running: int | None) -> None:
+        """Takes over the ExaBGP child of that pid, or starts one."""
+        name = self.node.name
+        if running is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self.speaker.adopt(running)
+                asyncio.get_running_loop().call_later(STALE_ROUTES_LIMIT_S, self._drop_stale_routes)
+                return
         self.speaker.start()
-        self._log.add(EventKind.SPEAKER_STARTED, self.node.name, f"ExaBGP of {self.node.name} started")
+        self._log.add(EventKind.SPEAKER_STARTED, name, f"ExaBGP of {name} started")
 
-    async def stop(self) -> None:
-        """Ends the ExaBGP child; the kernel keeps its routes."""
-        await self.speaker.stop()
-        self.monitor.close()
+    async def detach(self) -> None:
+        """Lets go of the ExaBGP child and of the kernel's routes; both stay."""
+        await self.speaker.detach()
         self._kernel.close()
 
-    def interface_changed(self, interface: str, usable: bool, reason: str, t_ns: int) -> None:
-        """Moves traffic when an interface was lost, lets it return when it is back."""
-        ifindex = self.ifindexes[interface]
-        subject = f"{self.node.name}:{interface}"
+    def interface_changed(self, change: InterfaceChange) -> None:
+        """Follows the guard: traffic has left a lost interface already and may return to one that is back."""
+        name, interface = self.node.name, change.interface
+        usable = change.usable
+        self.interfaces[interface] = InterfaceState(name, interface, change.ifindex, usable)
+        subject = f"{name}:{interface}"
         if usable:
-            self._log.add(EventKind.INTERFACE_UP, subject, f"{subject} is up", t_ns)
-            self.router.interface_usable(ifindex)
+            self._log.add(EventKind.INTERFACE_UP, subject, f"{subject} is up", change.t_ns)
+            self.router.interface_usable(change.ifindex)
             return
-        self._log.add(EventKind.INTERFACE_DOWN, subject, f"{subject} is down ({reason})", t_ns)
-        if self.router.interface_lost(ifindex):
-            name = self.node.name
-            self._log.add(EventKind.ROUTES_MOVED, name, f"{name} took {interface} out of its nexthop groups")
-        self.router.end_sessions(ifindex, f"{interface}: {reason}", self._now_ns())
+        reason = change.witness
+        self._log.add(EventKind.INTERFACE_DOWN, subject, f"{subject} is down ({reason})", change.t_ns)
+        if self.router.interface_lost(change.ifindex):
+            text = f"{name} took {interface} out of its nexthop groups"
+            self._log.add(EventKind.ROUTES_MOVED, name, text, change.moved_ns)
+        self.router.end_sessions(change.ifindex, f"{interface}: {reason}", self._now_ns())
 
     def _events(self, events: Sequence[Event]) -> None:
         if self.router.receive(events, self._now_ns()):
             self._log.add(
                 EventKind.ROUTES_MOVED, self.node.name, f"{self.node.name} rewrote its nexthop groups"
             )
+        if any(isinstance(event, SnapshotEnd) for event in events):
+            self._replayed = True
+            for state in self.interfaces.values():
+                if not state.usable:  # it was lost while no controller was there to end its sessions
+                    self.router.end_sessions(state.ifindex, f"{state.interface} is down", self._now_ns())
+        self._report_recovery()
+
+    def _drop_stale_routes(self) -> None:
+        if not self._replayed:
+            self.router.drop_stale_routes()
 
     def _exited(self, status: int | None) -> None:
         how = "was killed" if status is not None and status < 0 else "ended"
+        self._died_ns = self._now_ns()
+        sessions = self.router.sessions
+        self._lost_with_speaker = {name for name in sessions if sessions[name].reason == SPEAKER_ENDED}
         self._log.add(
             EventKind.SPEAKER_DIED,
             self.node.name,
-            f"ExaBGP of {self.node.name} {how} (status {status}); it is restarted",
+            f"ExaBGP of {self.node.name} {how} (status {status}), and {len(self._lost_with_speaker)} "
+            "sessions with it; it is restarted",
+            self._died_ns,
         )
+
+    def _report_recovery(self) -> None:
+        """Tells how long the sessions were away that ended with their speaker, once the last is back."""
+        if not self._lost_with_speaker:
+            return
+        sessions = self.router.sessions
+        if all(sessions[name].up for name in self._lost_with_speaker):
+            back_ns = max(sessions[name].since_ns for name in self._lost_with_speaker)
+            outage_ms = round((back_ns - self._died_ns) / NS_PER_MS, 1)
+            self._lost_with_speaker = set()
+            name = self.node.name
+            text = f"all sessions of {name} that ended with its ExaBGP are back after {outage_ms} ms"
+            self._log.add(EventKind.SPEAKER_RECOVERED, name, text, back_ns, outage_ms=outage_ms)
 
     def _session_changed(self, change: SessionChange) -> None:
         session = change.session
+        if self._log.knows(EventKind.SESSION_UP if change.up else EventKind.SESSION_DOWN, session.since_ns):
+            return  # replayed to this controller, told by an earlier one
         kind = EventKind.SESSION_UP if change.up else EventKind.SESSION_DOWN
         reason = f": {change.reason}" if change.reason else ""
         state = "established" if change.up else "down"
@@ -119,12 +172,13 @@ class LabRouter:
 
     def not_installed(self) -> list[str]:
         """The prefixes whose route in the kernel is not what BGP chose."""
+        usable = {state.ifindex: name for name, state in self.interfaces.items() if state.usable}
         installed = {route.prefix: frozenset(route.next_hops) for route in self.installed()}
         wanted = {
             prefix: frozenset(
-                (hop.gateway, self._interfaces[hop.ifindex])
+                (hop.gateway, usable[hop.ifindex])
                 for hop in self.router.next_hops(prefix)
-                if self.monitor.links[hop.ifindex].usable
+                if hop.ifindex in usable
             )
             for prefix in self.router.rib.prefixes()
             if prefix not in self.node.originate
@@ -136,6 +190,7 @@ class LabRouter:
     def installed(self) -> list[InstalledRoute]:
         """Every route that BGP brought, by the kernel's own word, in order of prefix."""
         tables = self._kernel.dump()
+        names = {state.ifindex: name for name, state in self.interfaces.items()}
         by_id = {nexthop.id: nexthop for nexthop in tables.nexthops}
         routes = []
         for route in sorted(tables.routes, key=lambda route: route.prefix):
@@ -143,9 +198,7 @@ class LabRouter:
                 continue
             group = by_id.get(route.nexthop)
             members = [by_id[id].next_hop for id in group.members if id in by_id] if group else []
-            hops = [
-                (hop.gateway, self._interfaces.get(hop.ifindex, "?")) for hop in members if hop is not None
-            ]
+            hops = [(hop.gateway, names.get(hop.ifindex, "?")) for hop in members if hop is not None]
             hops.sort(key=lambda hop: hop[1])
             routes.append(InstalledRoute(route.prefix, route.nexthop, tuple(hops)))
         return routes
@@ -170,11 +223,13 @@ def speaker_config(plan: LabPlan, node: NodePlan) -> SpeakerConfig:
     return SpeakerConfig(node.name, node.asn, node.router_id, tuple(neighbors))
 
 
-def sessions_of(plan: LabPlan, node: NodePlan, ifindexes: Mapping[str, int]) -> list[Session]:
+def sessions_of(plan: LabPlan, node: NodePlan, interfaces: Mapping[str, InterfaceState]) -> list[Session]:
     """The sessions of a router, all down."""
     links = {interface.name: interface.link for interface in node.interfaces}
-    ends = (session.seen_from(node.name) for session in plan.sessions_of(node.name))
-    return [
-        Session(peer.address, peer.node, links[local.interface], local.interface, ifindexes[local.interface])
-        for local, peer in ends
-    ]
+    sessions = []
+    for session in plan.sessions_of(node.name):
+        local, peer = session.seen_from(node.name)
+        # An interface that went with its engine has no number; none is 0.
+        ifindex = interfaces[local.interface].ifindex if local.interface in interfaces else 0
+        sessions.append(Session(peer.address, peer.node, links[local.interface], local.interface, ifindex))
+    return sessions

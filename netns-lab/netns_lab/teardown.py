@@ -1,7 +1,7 @@
 """Ends a lab: its processes, its namespaces, its directory. Needs nothing but the lab's name."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from signal import SIG_IGN, SIGHUP, SIGINT, SIGTERM, signal
 
 from netns_lab.directory import LabDirectory, LabError
@@ -19,6 +19,8 @@ def bring_down(directory: LabDirectory) -> None:
     Raises LabError where a process outlives SIGKILL.
     """
     with _undisturbed():
+        with suppress(FileNotFoundError):
+            directory.ending.touch()  # so that guard and controller do not start each other again
         namespaces = namespaces_of(directory.mark)
         # A process may have started another between the look and the signal: look again until none is found.
         for _ in range(ROUNDS):

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from dataplane.interface import LinkState
+from dataplane.lines import Document
 from dataplane.links.link import LINK_SLOTS, WIRE_COUNTERS, Counters, LinkCounters
 from dataplane.links.specification import Impairment
 from dataplane.macsec.counters import COUNTER_NAMES
 from dataplane.namespace import NAMESPACE_DIRECTORY
-from netns_lab.api import Document
 from netns_lab.processes import last_line
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Views:
             for node in controller.plan.nodes
             if not (NAMESPACE_DIRECTORY / node.namespace).exists()
         ]
-        if not controller.engine_alive:
+        if controller.engine is None:
             found.append("the engine ended: no link carries traffic; `quadlink down`, then `quadlink up`")
         return found
 
@@ -128,14 +128,15 @@ class Views:
     def _pids(self) -> Document:
         controller = self._controller
         return {
-            "engine": controller.engine_pid if controller.engine_alive else None,
-            "guard": os.getpid(),
+            "engine": controller.engine.pid if controller.engine else None,
+            "guard": None if controller.guard.closed else controller.guard.pid,
             "controller": os.getpid(),
             "exabgp": {name: router.speaker.pid for name, router in controller.routers.items()},
         }
 
     def _link_states(self) -> list[LinkState]:
-        return self._controller.engine.links() if self._controller.engine_alive else []
+        engine = self._controller.engine
+        return engine.links() if engine else []
 
     def _counters_of(self, state: LinkState) -> LinkCounters:
         return LinkCounters.of(self._counters[state.slot * LINK_SLOTS : (state.slot + 1) * LINK_SLOTS])

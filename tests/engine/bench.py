@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from dataplane.client import EngineClient
 from dataplane.engine import Engine
-from dataplane.interface import CarrierEvent, EngineInterface
+from dataplane.interface import CarrierEvent, EngineEvent, EngineInterface
 from dataplane.links.link import WIRE_COUNTERS
 from dataplane.links.specification import EndSpecification, LinkSpecification, MacsecSpecification
 from dataplane.macsec.counters import COUNTER_NAMES
@@ -42,12 +42,17 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
+def carriers_into(events: list[CarrierEvent]) -> Callable[[EngineEvent], None]:
+    """What keeps, of an engine's events, those of carriers."""
+    return lambda event: events.append(event) if isinstance(event, CarrierEvent) else None
+
+
 class Bench:
     """An engine with one link over memory ports."""
 
     def __init__(self, macsec: bool = True) -> None:
         self.events: list[CarrierEvent] = []
-        self.engine = Engine(workers=2, on_event=self.events.append)
+        self.engine = Engine(workers=2, on_event=carriers_into(self.events))
         self.ports = memory_ports()
         self.engine.add_link(specification(macsec), ports=self.ports)
 

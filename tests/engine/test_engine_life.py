@@ -11,7 +11,7 @@ import pytest
 
 from dataplane.capture import CaptureSide
 from dataplane.engine import Engine
-from dataplane.interface import CarrierEvent, LinkError
+from dataplane.interface import CarrierEvent, EngineEvent, FaultEvent, LinkError
 from dataplane.links.specification import FaultMode, LinkSpecification
 from dataplane.ports.memory import MemoryPort
 from tests.engine.bench import (
@@ -283,7 +283,7 @@ def test_a_closed_engine_gives_back_its_threads_and_descriptors(tmp_path: Path) 
 
 
 def test_events_are_told_in_order_and_stamped_by_the_engines_clock() -> None:
-    events: list[CarrierEvent] = []
+    events: list[EngineEvent] = []
     engine = Engine(workers=1, on_event=events.append, now_ns=iter(range(100)).__next__)
     try:
         engine.add_link(specification(), ports=memory_ports())
@@ -291,8 +291,33 @@ def test_events_are_told_in_order_and_stamped_by_the_engines_clock() -> None:
         engine.clear_fault("ch1")
     finally:
         engine.close()
-    assert [event.carrier for event in events] == [True, True, False, False, True, True]
-    assert [event.t_ns for event in events] == sorted({event.t_ns for event in events})
+    carriers = [event for event in events if isinstance(event, CarrierEvent)]
+    assert [event.carrier for event in carriers] == [True, True, False, False, True, True]
+    assert [event.t_ns for event in carriers] == sorted({event.t_ns for event in carriers})
+    faults = [event for event in events if isinstance(event, FaultEvent)]
+    assert [event.fault for event in faults] == [FaultMode.CARRIER, None]
+    assert faults[0].t_ns < carriers[2].t_ns < faults[1].t_ns
+
+
+def test_a_fault_for_a_time_ends_when_that_has_come_and_not_before() -> None:
+    clock = [0]
+    engine = Engine(workers=1, now_ns=lambda: clock[0])
+    try:
+        engine.add_link(specification(), ports=memory_ports())
+        assert engine.next_deadline_ns() is None
+        engine.set_fault("ch1", FaultMode.SILENT, for_s=3)
+        assert engine.next_deadline_ns() == 3_000_000_000
+        clock[0] = 2_999_999_999
+        engine.attend()
+        assert engine.links()[0].fault is FaultMode.SILENT
+        clock[0] = 3_000_000_000
+        engine.attend()
+        assert engine.links()[0].fault is None
+        assert engine.next_deadline_ns() is None
+        with pytest.raises(LinkError, match="expected a time"):
+            engine.set_fault("ch1", FaultMode.SILENT, for_s=-1)
+    finally:
+        engine.close()
 
 
 def resources() -> tuple[int, int]:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from dataplane import wireformat
+from dataplane import lines, wireformat
 from dataplane.capture import read_pcap
-from dataplane.client import EngineClient, EngineEvents, map_counters
-from dataplane.interface import LinkError
+from dataplane.client import EngineClient, EngineEvents
+from dataplane.counters import map_counters
+from dataplane.interface import CarrierEvent, FaultEvent, LinkError
 from dataplane.links.link import LINK_SLOTS, WIRE_COUNTERS
 from dataplane.links.specification import FaultMode
 from dataplane.service import REQUESTS, Service
@@ -139,9 +140,11 @@ def test_events_reach_subscribers_and_only_them(serving: Serving, client: Engine
         client.set_fault("ch1", FaultMode.CARRIER)
         for subscriber in (first, second):
             events = list(subscriber.read())
-            while len(events) < 2:
+            while len(events) < 3:
                 events += subscriber.read()
-            assert [(event.node, event.carrier) for event in events] == [("a", False), ("b", False)]
+            carriers = [event for event in events if isinstance(event, CarrierEvent)]
+            assert [(event.node, event.carrier) for event in carriers] == [("a", False), ("b", False)]
+            assert events[2] == FaultEvent("ch1", FaultMode.CARRIER, events[2].t_ns)
             assert subscriber.read() == []
         bystander.setblocking(False)
         with pytest.raises(BlockingIOError):
@@ -153,15 +156,20 @@ def test_events_reach_subscribers_and_only_them(serving: Serving, client: Engine
     client.clear_fault("ch1")
 
 
+def test_the_service_heals_a_fault_at_its_time(serving: Serving, client: EngineClient) -> None:
+    client.set_fault("ch1", FaultMode.SILENT, for_s=0.01)
+    eventually(lambda: client.links()[0].fault is None)
+
+
 def test_a_subscriber_that_does_not_read_is_dropped_for_good(
     serving: Serving, client: EngineClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dataplane.service.MAXIMUM_UNREAD_EVENT_OCTETS", 1 << 10)
+    monkeypatch.setattr("dataplane.subscribers.MAXIMUM_UNREAD_OCTETS", 1 << 10)
     idle = serving.connect()
     reading = EngineEvents(serving.socket_path)
     try:
         idle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-        idle.sendall(wireformat.to_line({"subscribe": True}))
+        idle.sendall(lines.to_line({"subscribe": True}))
         eventually(lambda: serving.ask(subscribers) == 2)
         connections = serving.ask(open_connections)
         heard = 0
@@ -182,7 +190,7 @@ def test_a_subscriber_with_a_backlog_does_not_keep_the_engine_from_ending(
 ) -> None:
     idle = serving.connect()
     try:
-        idle.sendall(wireformat.to_line({"subscribe": True}))
+        idle.sendall(lines.to_line({"subscribe": True}))
         eventually(lambda: serving.ask(subscribers) == 1)
         while serving.ask(lambda service: backlog_octets(service) == 0):
             client.set_fault("ch1", FaultMode.CARRIER)
@@ -247,8 +255,8 @@ def test_no_key_is_told_in_states_errors_or_log(
     with serving.connect() as stream:
         for sak in (SAK.hex() + "0", SAK.hex() + "zz", [SAK.hex()], {"key": SAK.hex()}):
             request = {"call": "add_link", "arguments": {"specification": document, "sak": sak}}
-            told.append(str(exchange(stream, wireformat.to_line(request)[:-1])))
-        assert exchange(stream, wireformat.to_line(request)[:-3]) is None
+            told.append(str(exchange(stream, lines.to_line(request)[:-1])))
+        assert exchange(stream, lines.to_line(request)[:-3]) is None
     spec = specification(name="ch3")
     with pytest.raises(LinkError, match="31 octets") as refused:
         serving.ask(lambda service: service.engine.add_link(spec, SAK[:31], ports=memory_ports()))
@@ -269,11 +277,11 @@ def discloses(text: str) -> bool:
 
 
 def subscribers(service: Service) -> int:
-    return len(service._subscribers)
+    return len(service.subscribers)
 
 
 def backlog_octets(service: Service) -> int:
-    return sum(subscriber.transport.get_write_buffer_size() for subscriber in service._subscribers)
+    return sum(subscriber.transport.get_write_buffer_size() for subscriber in service.subscribers._writers)
 
 
 def open_connections(service: Service) -> int:

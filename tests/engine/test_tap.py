@@ -21,7 +21,7 @@ from dataplane.links.specification import (
 )
 from dataplane.namespace import run_in_namespace
 from dataplane.netlink import NetlinkSocket
-from tests.engine.bench import A_MAC, ARRIVAL_TIMEOUT_S, B_MAC, descriptors
+from tests.engine.bench import A_MAC, ARRIVAL_TIMEOUT_S, B_MAC, carriers_into, descriptors
 from tests.engine.serving import Serving
 from tests.waiting import eventually
 
@@ -65,7 +65,7 @@ class Taps:
 
     def __init__(self) -> None:
         self.events: list[CarrierEvent] = []
-        self.engine = Engine(workers=2, on_event=self.events.append)
+        self.engine = Engine(workers=2, on_event=carriers_into(self.events))
         self.engine.add_link(link_specification())
 
     def attend_until(self, *carriers: bool) -> None:

@@ -9,8 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataplane import wireformat
-from dataplane.interface import CarrierEvent, EndState, LinkState, SecYState
+from dataplane import lines, wireformat
+from dataplane.interface import (
+    CarrierEvent,
+    EndState,
+    EngineEvent,
+    FaultEvent,
+    LinkState,
+    SecYState,
+)
 from dataplane.links.specification import (
     EndSpecification,
     FaultMode,
@@ -40,12 +47,16 @@ states = st.builds(
     state=st.text(),
     fault=st.none() | st.sampled_from(FaultMode),
     fault_from=st.none() | st.text(),
+    fault_since_ns=st.none() | counts,
+    heals_at_ns=st.none() | counts,
     cipher=st.none() | st.text(),
     secys=st.just(()) | st.tuples(secy_states, secy_states),
     slot=counts,
     impairments=st.tuples(impairments, impairments),
 )
-events = st.builds(CarrierEvent, st.text(), st.text(), st.text(), st.booleans(), counts)
+events = st.builds(CarrierEvent, st.text(), st.text(), st.text(), st.booleans(), counts) | st.builds(
+    FaultEvent, st.text(), st.none() | st.sampled_from(FaultMode), counts
+)
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -55,10 +66,10 @@ values = st.recursive(
 
 def travelled(document: dict[str, Any]) -> dict[str, Any]:
     """The document as the other side of the socket reads it."""
-    line = wireformat.to_line(document)
+    line = lines.to_line(document)
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
-    return wireformat.from_line(line)
+    return lines.from_line(line)
 
 
 @given(specifications)
@@ -76,7 +87,7 @@ def test_a_state_survives_the_way_with_its_types(state: LinkState) -> None:
 
 
 @given(events)
-def test_an_event_survives_the_way(event: CarrierEvent) -> None:
+def test_an_event_survives_the_way(event: EngineEvent) -> None:
     assert wireformat.event_from_document(travelled(wireformat.event_to_document(event))) == event
 
 
@@ -88,13 +99,13 @@ def test_octets_travel_as_hex(octets: bytes) -> None:
 @given(st.binary(max_size=200) | values.map(lambda value: json.dumps(value).encode()))
 def test_a_line_is_an_object_or_a_value_error(line: bytes) -> None:
     with contextlib.suppress(ValueError):
-        assert isinstance(wireformat.from_line(line), dict)
+        assert isinstance(lines.from_line(line), dict)
 
 
 @pytest.mark.parametrize("line", [b"[" * 100_000, b'{"a":' * 100_000, b"\xff\xfe", b"", b"null", b"[1]"])
 def test_a_line_that_is_no_object_is_a_value_error(line: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        wireformat.from_line(line)
+        lines.from_line(line)
 
 
 @given(st.dictionaries(st.sampled_from(["name", "ends", "mtu", "macsec", "more"]), values))

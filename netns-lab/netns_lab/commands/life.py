@@ -95,3 +95,22 @@ def down(name: Name = None, format: FormatOption = None) -> None:
     directory = lab(name)
     bring_down(directory)
     output(format).document({"lab": directory.name}, f"lab {directory.name} is down")
+
+
+def adopt(name: Name = None, format: FormatOption = None) -> None:
+    """Start what is missing of a lab's own processes.
+
+    Guard and controller start each other when one of them ends; this is for when both did. Traffic flows on
+    meanwhile, and what runs is left as it is.
+
+    \b
+    Example:
+      sudo ./quadlink adopt
+    """
+    from netns_lab.adoption import adopt as adopt_lab
+
+    need_root()
+    directory = lab(name)
+    started = adopt_lab(directory)
+    words = f"started: {', '.join(started)}" if started else "nothing was missing"
+    output(format).document({"lab": directory.name, "started": started}, f"lab {directory.name}: {words}")

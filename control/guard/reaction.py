@@ -1,0 +1,26 @@
+"""What moves traffic off an interface at once: the nexthop groups without its next hops.
+
+It needs to know nothing but what the kernel holds now, so it works for whoever installed the routes, and
+while that one is away. Whoever it is makes the same change when it hears of the loss, which is harmless.
+"""
+
+from collections.abc import Iterable
+
+from control.routes.model import DeleteGroup, DeleteNexthop, KernelNexthop, Operation, RewriteGroup
+
+
+def without_interface(nexthops: Iterable[KernelNexthop], ifindex: int) -> list[Operation]:
+    """The operations that take every next hop on a device out of its groups, then out of the kernel.
+
+    A group left without members is deleted, and the kernel deletes its routes with it: as it does itself when
+    the device loses carrier (net/ipv4/nexthop.c). None where there is nothing to move.
+    """
+    objects = list(nexthops)
+    lost = {nexthop.id for nexthop in objects if nexthop.next_hop and nexthop.next_hop.ifindex == ifindex}
+    operations: list[Operation] = []
+    for group in objects:
+        if lost.isdisjoint(group.members):
+            continue
+        remaining = tuple(member for member in group.members if member not in lost)
+        operations.append(RewriteGroup(group.id, remaining) if remaining else DeleteGroup(group.id))
+    return [*operations, *map(DeleteNexthop, sorted(lost))]
