@@ -5,7 +5,7 @@ from typing import NoReturn
 import typer
 
 from netns_lab.boundary import run_command
-from netns_lab.commands import faults, files, life, measurements, nodes, shells, views
+from netns_lab.commands import faults, files, life, measurements, nodes, pictures, shells, views
 from netns_lab.completion import prepare_answers
 from netns_lab.options import FormatOption, Name, Options
 from netns_lab.output import Format
@@ -31,6 +31,7 @@ app.command()(life.adopt)
 app.command()(views.inspect)
 app.command()(views.events)
 app.command()(views.ping_all)
+app.command()(pictures.graph)
 app.command(context_settings=PASS_ON)(nodes.exec)
 app.add_typer(faults.fail_app, name="fail", help="Break something, on purpose.")
 app.command()(faults.heal)

@@ -16,6 +16,7 @@ COMMANDS = (
     "inspect",
     "ping-all",
     "events",
+    "graph",
     "exec",
     "fail",
     "heal",

@@ -112,3 +112,14 @@ def test_events_are_followed_line_by_line_and_looked_back_at(quad: Lab) -> None:
     told = quad.run("events").stdout
     assert re.search(r"^\d\d:\d\d:\d\d\.\d{3}  fault +ch1 failed \(carrier\)$", told, re.MULTILINE)
     assert len(quad.run("inspect", "events").stdout.splitlines()) == 21
+
+
+def test_the_picture_of_a_running_lab_marks_what_fails(quad: Lab) -> None:
+    quad.run("fail", "link", "ch2")
+    drawn = quad.run("graph")
+    assert drawn.returncode == 0
+    assert re.search(
+        r"^╞═ ch2 ═+ ch2 ═+\N{BOX DRAWINGS LIGHT DIAGONAL CROSS}═ gcp:ch2 +cut$", drawn.stdout, re.MULTILINE
+    )
+    links = json.loads(quad.run("graph", "--format", "json").stdout)["links"]
+    assert {link["name"]: link["state"] for link in links}["ch2"] == "cut"
