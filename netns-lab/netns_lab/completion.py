@@ -85,6 +85,13 @@ def node_list(context: typer.Context, incomplete: str) -> list[str]:
     return [",".join([*named, name]) for name in node_names(context) if name not in named]
 
 
+def log_names(context: typer.Context) -> list[str]:
+    """Whose log can be read."""
+    from netns_lab.logs import PROCESSES
+
+    return [*PROCESSES, *node_names(context)]
+
+
 def link_names(context: typer.Context) -> list[str]:
     """The links of the lab that the command line means."""
     lab = _lab(context)
@@ -92,6 +99,13 @@ def link_names(context: typer.Context) -> list[str]:
         return list(read_names(lab).links) if lab else []
     except (LabError, OSError):
         return []
+
+
+def templates() -> list[str]:
+    """What `init` can write."""
+    from netns_lab.starter import TEMPLATES
+
+    return list(TEMPLATES)
 
 
 def topics() -> list[str]:

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def execute(directory: LabDirectory, node: NodePlace, command: Sequence[str]) -> NoReturn:
     """Becomes the command, inside the node. Raises LabError or OSError where it cannot be started."""
     enter(directory, node)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and so would the command
     try:
         os.execvpe(command[0], list(command), environment(directory, node))
     except FileNotFoundError:

@@ -18,6 +18,8 @@ COMMANDS = (
     "events",
     "graph",
     "exec",
+    "shell",
+    "logs",
     "fail",
     "heal",
     "completion",

@@ -3,12 +3,14 @@
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
-from tests.lab.harness import Lab
+from tests.lab.harness import QUADLINK, Lab
 
 pytestmark = pytest.mark.lab
 
@@ -74,3 +76,51 @@ def test_a_family_without_a_route_is_a_hole_of_its_own(quad: Lab) -> None:
         assert row.split()[1:] == ["ok", "ipv4", "ipv4", "ipv4", "ipv4"]
     finally:
         quad.run("exec", "aws-h1", "--", "ip", "-6", "route", "add", "default", "via", "fd01::1")
+
+
+@pytest.mark.parametrize(
+    ("shell", "prompt"), [("/bin/bash", "mine> "), ("/bin/sh", "# "), ("/no/shell", "# ")]
+)
+def test_shell_is_the_users_and_its_prompt_says_where_one_is(
+    quad: Lab, tmp_path: Path, shell: str, prompt: str
+) -> None:
+    (tmp_path / ".bashrc").write_text("PS1='mine> '\n")
+    terminal, inside = os.openpty()
+    process = subprocess.Popen(
+        [str(QUADLINK), "--name", quad.name, "shell", "gcp"],
+        stdin=inside,
+        stdout=inside,
+        stderr=inside,
+        env={**os.environ, "SHELL": shell, "HOME": str(tmp_path)},
+        start_new_session=True,
+    )
+    os.close(inside)
+    os.write(terminal, b"ls /sys/class/net | tr '\\n' ' '; exit 7\n")
+    shown = b""
+    with suppress(OSError):  # EIO: nobody holds the other end any more
+        while octets := os.read(terminal, 4096):
+            shown += octets
+    os.close(terminal)
+    assert process.wait() == 7
+    assert f"({quad.name} gcp) {prompt}" in shown.decode()
+    assert "ch1 ch2 ch3 ch4 lan1 lan2 lo" in shown.decode()
+
+
+def test_a_shell_that_cannot_be_opened_is_code_125(quad: Lab) -> None:
+    answer = quad.run("shell", "gcp-h3")
+    assert answer.returncode == 125
+    assert answer.stderr.startswith("quadlink: no node gcp-h3, nearest is 'gcp-h")
+
+
+def test_logs_are_followed_until_ctrl_c(quad: Lab) -> None:
+    assert quad.run("logs", "aws", "-n", "1").stdout.startswith("exabgp: ")
+    command = [str(QUADLINK), "--name", quad.name, "logs", "controller", "--follow", "-n", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as logs:
+        assert logs.stdout is not None
+        logs.stdout.readline()
+        quad.run("fail", "link", "ch2")
+        while "fault ch2: ch2 failed (carrier)" not in logs.stdout.readline():
+            assert logs.poll() is None
+        logs.send_signal(signal.SIGINT)
+        logs.stdout.read()
+    assert logs.returncode == 0

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from netns_lab.completion import files
+from netns_lab.completion import files, templates
 from netns_lab.options import FormatOption, Name, Options, TopologyPlace, output
 
 
@@ -13,7 +13,9 @@ def init(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Where to write it.", autocompletion=files)
     ] = Path("."),
-    template: Annotated[str, typer.Option(help="pair, quad, ring or star.")] = "pair",
+    template: Annotated[
+        str, typer.Option(help="pair, quad, ring or star.", autocompletion=templates)
+    ] = "pair",
     routers: Annotated[int | None, typer.Option(help="ring: how many.", show_default=False)] = None,
     hosts: Annotated[int | None, typer.Option(help="star: how many.", show_default=False)] = None,
     name: Name = None,
