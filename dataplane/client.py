@@ -69,6 +69,9 @@ class EngineClient:
     def stop_capture(self, path: str) -> int:
         return int(self._call("stop_capture", path=path))
 
+    def leave_devices(self) -> None:
+        self._call("leave_devices")
+
     def shutdown(self) -> None:
         """Tells the engine process to end."""
         self._call("shutdown")

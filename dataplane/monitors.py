@@ -1,11 +1,16 @@
 """The links of many namespaces and their changes, behind one descriptor."""
 
 import select
+import socket
 from collections.abc import Iterator
 
 from dataplane.link_state import LinkMonitor, LinkState
 from dataplane.namespace import inside
-from dataplane.netlink import NetlinkSocket
+from dataplane.netlink import NetlinkSocket, Request
+
+# linux/rtnetlink.h
+RTM_DELROUTE, RTM_GETROUTE = 25, 26
+_ANY_IPV6_ROUTE = bytes([socket.AF_INET6]).ljust(12, b"\0")  # struct rtmsg
 
 
 class NamespaceMonitors:
@@ -49,6 +54,12 @@ class NamespaceMonitors:
             del self._users[namespace], self._namespaces[monitor.fileno()]
             self._epoll.unregister(monitor.fileno())
             monitor.close()
+
+    def flush_ipv6_routes(self) -> None:
+        """Empties the IPv6 tables of all namespaces; routes that have gone by themselves are no error."""
+        for monitor in self._monitors.values():
+            routes = monitor.requests.dump(RTM_GETROUTE, _ANY_IPV6_ROUTE)
+            monitor.requests.execute(Request(RTM_DELROUTE, 0, route.body, "a route") for route in routes)
 
     def read(self) -> Iterator[tuple[str, LinkState]]:
         """What has changed since the last call, with the namespace it changed in. Never waits."""

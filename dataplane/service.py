@@ -165,6 +165,9 @@ class Service:
     def _stop_capture(self, arguments: Document) -> int:
         return self.engine.stop_capture(arguments["path"])
 
+    def _leave_devices(self, arguments: Document) -> None:
+        self.engine.leave_devices()
+
     def _shutdown(self, arguments: Document) -> None:
         self.stopping.set()
 
@@ -181,6 +184,7 @@ REQUESTS: dict[str, Callable[[Service, Document], Any]] = {
     "inject": Service._inject,
     "start_capture": Service._start_capture,
     "stop_capture": Service._stop_capture,
+    "leave_devices": Service._leave_devices,
     "shutdown": Service._shutdown,
 }
 

@@ -12,6 +12,7 @@ from dataplane.netlink import NetlinkSocket
 TUN_DEVICE = "/dev/net/tun"
 # linux/if_tun.h
 TUNSETIFF = 0x400454CA
+TUNSETPERSIST = 0x400454CB
 TUNSETCARRIER = 0x400454E2
 IFF_TAP = 0x0002
 IFF_NO_PI = 0x1000
@@ -50,6 +51,10 @@ class TapPort:
     def set_carrier(self, up: bool) -> None:
         fcntl.ioctl(self._descriptor, TUNSETCARRIER, struct.pack("i", up))
         get_link(self._netlink, self.ifindex)
+
+    def leave(self) -> None:
+        """Lets the device outlive its descriptor, without carrier, until its namespace ends."""
+        fcntl.ioctl(self._descriptor, TUNSETPERSIST, 1)
 
     def close(self) -> None:
         os.close(self._descriptor)

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from signal import SIG_IGN, SIGHUP, SIGINT, SIGTERM, signal
 
+from dataplane.client import EngineClient, EngineGone
+from dataplane.interface import LinkError
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.namespaces import delete_namespace, namespaces_of
 from netns_lab.processes import end_processes, marked_processes, processes_inside
@@ -22,6 +24,7 @@ def bring_down(directory: LabDirectory) -> None:
         with suppress(FileNotFoundError):
             directory.ending.touch()  # so that guard and controller do not start each other again
         namespaces = namespaces_of(directory.mark)
+        _leave_devices(directory)
         # A process may have started another between the look and the signal: look again until none is found.
         for _ in range(ROUNDS):
             pids = {*marked_processes(directory.mark), *processes_inside(namespaces)}
@@ -33,6 +36,14 @@ def bring_down(directory: LabDirectory) -> None:
         for namespace in namespaces:
             delete_namespace(namespace)
         directory.remove()
+
+
+def _leave_devices(directory: LabDirectory) -> None:
+    """Leaves the interfaces to the end of their namespaces, if there is an engine that can be asked."""
+    with suppress(EngineGone, LinkError):
+        engine = EngineClient(directory.engine_socket)
+        engine.leave_devices()
+        engine.close()
 
 
 @contextmanager

@@ -208,6 +208,16 @@ def test_deleting_the_namespace_of_one_end_is_survived(taps: Taps) -> None:
     assert taps.engine.links() == []
 
 
+def test_devices_that_are_left_outlive_the_engine_without_carrier(taps: Taps) -> None:
+    taps.up()
+    taps.engine.leave_devices()
+    taps.engine.close()
+    for end in (0, 1):
+        link = kernel_link(end)
+        assert link is not None
+        assert (link.admin_up, link.carrier) == (True, False)
+
+
 TAKERS = [
     ["link", "add", "eth1", "type", "veth", "peer", "name", "eth9"],
     ["tuntap", "add", "eth1", "mode", "tap"],
