@@ -115,6 +115,19 @@ def _route_rows(document: dict[str, Any]) -> Rows:
     ]
 
 
+def _fault_rows(document: dict[str, Any]) -> Rows:
+    return [
+        (
+            fault["link"],
+            fault["mode"],
+            fault["direction"],
+            local_time(fault["since"]),
+            "by `quadlink heal`" if fault["heals_in_s"] is None else f"{fault['heals_in_s']:.1f} s",
+        )
+        for fault in document["faults"]
+    ]
+
+
 def _event_rows(document: dict[str, Any]) -> Rows:
     return [(local_time(event["time"]), event["kind"], event["text"]) for event in document["events"]]
 
@@ -144,6 +157,7 @@ TOPICS = {
     ),
     "bgp": Topic(("node", "peer", "link", "neighbor", "state", "for s", "prefixes", "reason"), _bgp_rows),
     "routes": Topic(("node", "prefix", "nhid", "paths", "next hops"), _route_rows),
+    "faults": Topic(("link", "mode", "direction", "since", "heals in"), _fault_rows),
     "events": Topic(("time", "kind", "what happened"), _event_rows),
 }
 

@@ -12,6 +12,7 @@ from dataplane.links.link import LINK_SLOTS, WIRE_COUNTERS, Counters, LinkCounte
 from dataplane.links.specification import Impairment
 from dataplane.macsec.counters import COUNTER_NAMES
 from dataplane.namespace import NAMESPACE_DIRECTORY
+from netns_lab.clock import wall_time
 from netns_lab.processes import last_line
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Views:
             "macsec": self._secys,
             "bgp": self._sessions,
             "routes": self._routes,
+            "faults": self._faults,
             "events": lambda: controller.log.last(EVENTS_SHOWN),
         }
         name = {"macsec": "secys", "bgp": "sessions"}.get(topic, topic)
@@ -165,6 +167,29 @@ class Views:
                     "tx_frames": int(total[WIRE_COUNTERS.index("tx_frames")]),
                     "rx_frames": int(total[WIRE_COUNTERS.index("rx_frames")]),
                     "drops": {reason: int(total[index]) for reason, index in DROPS.items()},
+                }
+            )
+        return documents
+
+    def _faults(self) -> list[Document]:
+        """Every fault that is active, by whose frames are lost and until when."""
+        now_ns = self._controller.now_ns()
+        documents = []
+        for state in self._link_states():
+            if state.fault is None or state.fault_since_ns is None:
+                continue
+            heals_at_ns = state.heals_at_ns
+            one, other = (end.node for end in state.ends)
+            ways = {None: f"{one}<->{other}", one: f"{one}->{other}", other: f"{other}->{one}"}
+            documents.append(
+                {
+                    "link": state.name,
+                    "mode": state.fault,
+                    "direction": ways[state.fault_from],
+                    "since": wall_time(state.fault_since_ns),
+                    "heals_in_s": None
+                    if heals_at_ns is None
+                    else round((heals_at_ns - now_ns) / NS_PER_S, 1),
                 }
             )
         return documents

@@ -155,7 +155,10 @@ def test_every_topic_is_a_table_for_people(quad: Lab, topic: str) -> None:
         (("fail", "link", "ch1", "--for", "3"), "found '3', expected a duration such as 3s"),
         (("heal", "link", "ch9"), "no link ch9"),
         (("heal", "router", "aws"), "expected nothing, or `link NAME`"),
-        (("inspect", "weather"), "found 'weather', expected nodes, links, macsec, bgp, routes or events"),
+        (
+            ("inspect", "weather"),
+            "found 'weather', expected nodes, links, macsec, bgp, routes, faults or events",
+        ),
     ],
 )
 def test_a_wrong_word_is_one_sentence_and_exit_2(quad: Lab, words: tuple[str, ...], sentence: str) -> None:

@@ -18,7 +18,7 @@ def inspect(
     topic: Annotated[
         str,
         typer.Argument(
-            help="nodes, links, macsec, bgp, routes or events (the last 20).", autocompletion=topics
+            help="nodes, links, macsec, bgp, routes, faults or events (the last 20).", autocompletion=topics
         ),
     ] = "links",
     watch: Annotated[bool, typer.Option("--watch", help="Show it again and again, until Ctrl-C.")] = False,
