@@ -336,3 +336,62 @@ def test_the_end_of_a_speaker_takes_its_routes_and_its_return_brings_them(establ
     told = established.told(NEIGHBORS[3])
     assert told.keys() == {OWN, FAR}
     assert None not in told.values()
+
+
+def restarted(before: Setting) -> Setting:
+    """The same router run by another controller, over the kernel that the first one left."""
+    after = Setting.__new__(Setting)
+    after.__dict__.update(before.__dict__)
+    sessions = [
+        Session(neighbor, f"r{i + 2}", f"ch{i + 1}", f"eth{i + 1}", IFINDEX[neighbor])
+        for i, neighbor in enumerate(NEIGHBORS)
+    ]
+    down = [ifindex for ifindex in IFINDEX.values() if ifindex in before.kernel.down]
+    after.router = Router(
+        before.router.config,
+        sessions,
+        [OWN],
+        RouteTable(before.kernel, down),
+        before._send,
+        before.story.lines.append,
+        before.refused.append,
+    )
+    return after
+
+
+def test_a_new_controller_changes_nothing_that_is_right(established: Setting) -> None:
+    established.story.take()
+    after = restarted(established)
+    ups = [SessionUp(neighbor, 5) for neighbor in NEIGHBORS]
+    heard = [announce(neighbor) for neighbor in NEIGHBORS[:3]]
+    after.receive(*ups, *heard, SnapshotEnd())
+    told = [line for line in after.story.take() if not isinstance(line, SessionChange)]
+    assert [line for line in told if not isinstance(line, str)] == []
+    assert after.hops(FAR) == hops_over(*NEIGHBORS[:3])
+    assert [session.since_ns for session in after.router.sessions.values()] == [5] * 4
+
+
+def test_a_new_controller_removes_a_route_only_once_the_speaker_has_told_all(established: Setting) -> None:
+    after = restarted(established)
+    after.receive(SessionUp(NEIGHBORS[0], 5))
+    assert after.hops(FAR) == hops_over(*NEIGHBORS[:3])
+    after.receive(SnapshotEnd())
+    assert after.hops(FAR) == frozenset()
+    assert after.kernel.dump().nexthops == []
+
+
+def test_a_new_controller_keeps_off_a_link_that_was_lost_before_it_came(established: Setting) -> None:
+    established.kernel.link_down(IFINDEX[NEIGHBORS[1]])
+    after = restarted(established)
+    ups = [SessionUp(neighbor, 5) for neighbor in NEIGHBORS]
+    after.receive(*ups, *(announce(neighbor) for neighbor in NEIGHBORS[:3]), SnapshotEnd())
+    assert after.hops(FAR) == hops_over(NEIGHBORS[0], NEIGHBORS[2])
+    after.regain(NEIGHBORS[1])
+    assert after.hops(FAR) == hops_over(*NEIGHBORS[:3])
+
+
+def test_why_a_session_is_down_is_known_to_a_new_controller_too(setting: Setting) -> None:
+    setting.receive(SessionDown(NEIGHBORS[0], "notification sent (4,0)", 7))
+    session = setting.router.sessions[NEIGHBORS[0]]
+    assert (session.since_ns, session.reason) == (7, "hold timer expired (NOTIFICATION 4/0 sent)")
+    assert setting.story.changes() == []

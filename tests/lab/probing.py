@@ -1,0 +1,54 @@
+"""Probe flows through a lab while a test does something to it, and what became of them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from netns_lab.plan import LabPlan
+from netns_lab.trial import find_sites, make_flows
+
+from control.faults.outage import outages_after, totals
+from dataplane.probes.records import ProbeRecords
+from dataplane.probes.session import ProbeSession
+
+PACKETS_PER_S = 10_000
+PAYLOAD_OCTETS = 64
+LONGEST_S = 60.0
+
+
+@dataclass
+class Probes:
+    """A session that runs until the block that `probes` opened ends; its records are read afterwards."""
+
+    session: ProbeSession
+    records: ProbeRecords | None = None
+
+    @property
+    def lost(self) -> int:
+        """Packets that were sent and did not arrive."""
+        found = self._told()
+        return sum(flow.lost for flow in totals(found.sent, found.received))
+
+    def outage_ms(self, t_fault_ns: int) -> float:
+        """The longest outage of any flow after the fault; infinite for a flow that did not come back."""
+        found = self._told()
+        until_ns = int(found.sent["tx_ns"][-1])
+        outages = outages_after(found.sent, found.received, t_fault_ns, until_ns)
+        assert outages
+        return max(float("inf") if outage.dark else outage.outage_ms for outage in outages)
+
+    def _told(self) -> ProbeRecords:
+        assert self.records is not None
+        assert (self.records.overruns, self.records.receive_buffer_drops) == (0, 0), "the receiver lost some"
+        assert len(self.records.sent) > PACKETS_PER_S / 10
+        return self.records
+
+
+@contextmanager
+def probes(plan: LabPlan) -> Iterator[Probes]:
+    """PACKETS_PER_S between the hosts of two routers, both ways and families, over many flows."""
+    session = ProbeSession(make_flows(plan, find_sites(plan)), PACKETS_PER_S, PAYLOAD_OCTETS, LONGEST_S)
+    running = Probes(session)
+    with session:
+        yield running
+        running.records = session.stop()
