@@ -1,10 +1,12 @@
 """A lab's runtime directory: sockets, logs, counters and keys in one place that only root can read."""
 
 import contextlib
+import json
 import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 RUN_DIRECTORY = Path("/run/quadlink")
 
@@ -107,6 +109,16 @@ class LabDirectory:
         except BaseException:
             self.remove()
             raise
+
+    def read_plan(self) -> dict[str, Any]:
+        """The plan of the lab as JSON types. Raises LabError where it has none yet."""
+        try:
+            document: dict[str, Any] = json.loads(self.plan.read_bytes())
+        except FileNotFoundError:
+            raise LabError(
+                f"lab {self.name} is not built yet; if nobody does: `quadlink down --name {self.name}`"
+            ) from None
+        return document
 
     def remove(self) -> None:
         """Takes the directory away; not an error where there is none."""

@@ -3,7 +3,9 @@
 from collections import Counter
 from typing import Any
 
+from dataplane.links.specification import Impairment
 from netns_lab.directory import LabDirectory
+from netns_lab.inspection import impaired
 from netns_lab.output import Output, table_text
 from netns_lab.plan import InterfacePlan, LabPlan, LinkPlan, NodePlan
 
@@ -11,12 +13,14 @@ Document = dict[str, Any]
 
 
 def print_plan(plan: LabPlan, output: Output) -> None:
-    """Prints nodes, interfaces, BGP sessions and a summary, or the same as one JSON document."""
+    """Prints nodes, links, interfaces, BGP sessions, programs and a summary, or all as one JSON document."""
     document = plan_document(plan)
     tables = (
         (("node", "kind", "namespace", "asn", "loopback", "announces"), _node_rows(document)),
+        (("link", "type", "cipher", "end", "end", "impaired"), _link_rows(document)),
         (("interface", "link", "mac", "mtu", "addresses"), _interface_rows(document)),
         (("link", "family", "speaker", "speaker", "hold time s"), _session_rows(document)),
+        (("node", "gets", "what"), _program_rows(document)),
     )
     texts = [table_text(columns, rows) for columns, rows in tables if rows]
     output.document(document, "\n\n".join([*texts, _summary(plan)]))
@@ -47,6 +51,9 @@ def _node(node: NodePlan, drawn: set[str]) -> Document:
             {"family": route.family, "next_hops": [hop.address for hop in route.next_hops]}
             for route in node.default_routes
         ],
+        "exec": list(node.exec),
+        "services": [{"name": service.name, "cmd": service.command} for service in node.services],
+        "files": [file.path for file in node.files],
     }
 
 
@@ -66,6 +73,11 @@ def _link(link: LinkPlan) -> Document:
         "type": link.type,
         "cipher": link.macsec.cipher if link.macsec else None,
         "endpoints": [{"node": end.node, "interface": end.name} for end in link.ends],
+        "impairments": [
+            {"from": end.node, "loss": impairment.loss}
+            for end, impairment in zip(link.ends, link.impairments, strict=True)
+            if impairment != Impairment()
+        ],
         "sessions": [
             {
                 "family": session.family,
@@ -90,6 +102,19 @@ def _node_rows(document: Document) -> list[tuple[Any, ...]]:
             " ".join(node["announces"]) or None,
         )
         for node in document["nodes"]
+    ]
+
+
+def _link_rows(document: Document) -> list[tuple[Any, ...]]:
+    return [
+        (
+            link["name"],
+            link["type"],
+            link["cipher"],
+            *(f"{end['node']}:{end['interface']}" for end in link["endpoints"]),
+            impaired(link["impairments"]),
+        )
+        for link in document["links"]
     ]
 
 
@@ -118,6 +143,16 @@ def _session_rows(document: Document) -> list[tuple[Any, ...]]:
         for link in document["links"]
         for session in link["sessions"]
     ]
+
+
+def _program_rows(document: Document) -> list[tuple[Any, ...]]:
+    rows = []
+    for node in document["nodes"]:
+        name = node["name"]
+        rows += [(name, "file", path) for path in node["files"]]
+        rows += [(name, "exec", command) for command in node["exec"]]
+        rows += [(name, f"service {service['name']}", service["cmd"]) for service in node["services"]]
+    return rows
 
 
 def _summary(plan: LabPlan) -> str:

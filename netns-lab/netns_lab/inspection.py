@@ -43,7 +43,6 @@ def _link_rows(document: dict[str, Any]) -> Rows:
         carrier = "/".join("up" if end["carrier"] else "down" for end in link["endpoints"])
         drops = ", ".join(f"{reason} {count}" for reason, count in link["drops"].items() if count)
         cipher = link["macsec"]["cipher"] if link["macsec"] else "-"
-        impaired = ", ".join(f"{it['from']} loses {100 * it['loss']:g}%" for it in link["impairments"])
         rows.append(
             (
                 link["name"],
@@ -51,7 +50,7 @@ def _link_rows(document: dict[str, Any]) -> Rows:
                 *ends,
                 link["state"],
                 carrier,
-                impaired or "no",
+                impaired(link["impairments"]),
                 cipher,
                 link["tx_frames"],
                 link["rx_frames"],
@@ -59,6 +58,11 @@ def _link_rows(document: dict[str, Any]) -> Rows:
             )
         )
     return rows
+
+
+def impaired(impairments: Sequence[dict[str, Any]]) -> str:
+    """What a link does to the frames of either end."""
+    return ", ".join(f"{it['from']} loses {100 * it['loss']:g}%" for it in impairments) or "no"
 
 
 def _macsec_rows(document: dict[str, Any]) -> Rows:

@@ -119,7 +119,10 @@ def _direction(value: object) -> object:
 class LinkImpairment(Impairment):
     """The same for both directions, and over it what is said of one: the key is `sender-receiver`."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={"propertyNames": {"anyOf": [{"const": "loss"}, {"pattern": "^.+-.+$"}]}},
+    )
     __pydantic_extra__: dict[str, Annotated[Impairment, BeforeValidator(_direction)]] = Field(init=False)
 
     @property

@@ -1,12 +1,16 @@
 """What a lab calls its nodes and links, by its plan: neither a controller nor a YAML reader is needed."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.output import nearest
-from netns_lab.plan import NodePlan
-from netns_lab.state import read_plan
+
+if TYPE_CHECKING:
+    from netns_lab.plan import NodePlan
 
 MAX_LISTED = 10
 
@@ -20,7 +24,7 @@ class NodePlace:
     env: Mapping[str, str]
 
     @classmethod
-    def of(cls, node: NodePlan) -> "NodePlace":
+    def of(cls, node: NodePlan) -> NodePlace:
         """The place of a planned node."""
         return cls(node.name, node.namespace, dict(node.env))
 
@@ -51,7 +55,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
 
 def read_names(directory: LabDirectory) -> LabNames:
     """The names in a lab's plan. Raises LabError where it has none yet."""
-    plan = read_plan(directory)
+    plan = directory.read_plan()
     return LabNames(
         tuple(NodePlace(node["name"], node["namespace"], node["env"]) for node in plan["nodes"]),
         tuple(link["name"] for link in plan["links"]),

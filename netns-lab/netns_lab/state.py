@@ -11,7 +11,7 @@ from dataclasses import asdict, fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from netns_lab.directory import LabDirectory, LabError
+from netns_lab.directory import LabDirectory
 from netns_lab.plan import LabPlan, Secret
 
 T = TypeVar("T")
@@ -19,19 +19,7 @@ T = TypeVar("T")
 
 def load_plan(directory: LabDirectory) -> LabPlan:
     """The plan that a lab was built by, with every change since. Raises LabError where it has none yet."""
-    return decode(LabPlan, read_plan(directory))
-
-
-def read_plan(directory: LabDirectory) -> dict[str, Any]:
-    """The same as JSON types, for those who need little of it and soon."""
-    try:
-        document: dict[str, Any] = json.loads(directory.plan.read_bytes())
-    except FileNotFoundError:
-        name = directory.name
-        raise LabError(
-            f"lab {name} is not built yet; if nobody does: `quadlink down --name {name}`"
-        ) from None
-    return document
+    return decode(LabPlan, directory.read_plan())
 
 
 def save_plan(directory: LabDirectory, plan: LabPlan) -> None:

@@ -1,6 +1,7 @@
 """The command line where it needs neither root nor a lab: help, usage errors, exit codes."""
 
 import os
+import subprocess
 import sys
 
 import pytest
@@ -81,3 +82,11 @@ def test_an_unknown_command_is_a_usage_error(capsys: Capture, monkeypatch: pytes
     code, out, err = run(capsys, monkeypatch, "fly")
     assert (code, out) == (2, "")
     assert "fly" in err
+
+
+def test_a_command_starts_without_what_takes_long_to_import() -> None:
+    modules = "netns_lab.cli, netns_lab.inspection, netns_lab.names"
+    heavy = {"numpy", "pydantic", "pyroute2", "ruamel.yaml", "asyncio", "netns_lab.plan"}
+    code = f"import {modules}, sys; print({heavy!r} & set(sys.modules))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout == "set()\n"

@@ -9,14 +9,18 @@ from typing import Any
 import pytest
 from netns_lab import cli, templates
 
-PASSWORD, SAK = "hunter2", "5a" * 32
+PASSWORD, SAK, CONTENT = "hunter2", "5a" * 32, "content-of-a-key-file"
 
 
 @pytest.fixture
 def topology(tmp_path: Path) -> Path:
-    """A pair with a given password and a given key."""
+    """A pair with a given password, a given key and a file, an impairment and a service."""
     text = templates.pair("pair").replace("asn: 64512", f"asn: 64512, password: {PASSWORD}")
     path = tmp_path / "pair.yaml"
+    text = text.replace(
+        "h2: {}", f"h2: {{services: [{{name: web, cmd: httpd}}], files: {{/key: {CONTENT}}}}}"
+    )
+    text = text.replace("{name: lan1,", "{name: lan1, impair: {r1-h1: {loss: 5%}},")
     path.write_text(text.replace('"r2:eth1"]', f'"r2:eth1"], macsec: {{sak: "{SAK}"}}', 1))
     return path
 
@@ -33,6 +37,7 @@ def dry_run(
     printed = capsys.readouterr().out
     assert PASSWORD not in printed
     assert SAK not in printed
+    assert CONTENT not in printed
     return printed
 
 
@@ -47,6 +52,8 @@ def test_the_document_holds_every_name_and_address(
     assert nodes["r1"]["announces"] == ["10.1.0.0/16", "fd01::/48"]
     channel, lan, _ = document["links"]
     assert (channel["cipher"], lan["cipher"]) == ("gcm-aes-256", None)
+    assert lan["impairments"] == [{"from": "r1", "loss": 0.05}]
+    assert (nodes["h2"]["services"], nodes["h2"]["files"]) == ([{"name": "web", "cmd": "httpd"}], ["/key"])
     assert [session["family"] for session in channel["sessions"]] == ["ipv4", "ipv6"]
     assert channel["sessions"][0]["speakers"][1]["address"] == "169.254.1.1"
 
@@ -69,8 +76,8 @@ def test_the_tables_say_the_same_and_that_nothing_was_made(
 ) -> None:
     printed = dry_run(capsys, monkeypatch, topology)
     assert "r1 169.254.1.0 AS64512" in printed
-    assert "(drawn)" in printed
-    assert "02:" in printed
+    for words in ("(drawn)", "02:", "r1 loses 5%", "service web", "/key"):
+        assert words in printed
     last = printed.splitlines()[-1]
     assert last.startswith(
         "`up` would make lab pair: 4 namespaces, 3 links (1 macsec, 2 plain), 2 BGP sessions"

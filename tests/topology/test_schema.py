@@ -92,6 +92,7 @@ WRONG = {
     "macsec key": ("replay_window: 0", "window: 0"),
     "defaults key": ("  link: {type", "  lnk: {type"),
     "announce among defaults": ("bgp: {password: secret, bfd", "bgp: {announce: [], bfd"),
+    "impairment": ("impair: {loss: 0.1%", "impair: {los: {}"),
     "no asn": ("asn: 64513, ", ""),
     "no endpoints": ("endpoints: r1-h1", "mtu: 1400"),
     "three ends": ('"r2:eth.1"', '"r2:eth.1", "r3:eth1"'),
