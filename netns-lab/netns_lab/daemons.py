@@ -18,7 +18,7 @@ from netns_lab.api import ControllerClient, ControllerGone
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.processes import start_daemon
 
-START_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 30.0
 POLL_INTERVAL_S = 0.02
 Client = TypeVar("Client", EngineClient, GuardEvents, ControllerClient)
 
