@@ -25,6 +25,10 @@ class ControllerClient:
         try:
             self._stream = _connect(directory)
         except OSError as error:
+            if directory.is_dead():
+                raise ControllerGone(
+                    f"no process of lab {self._lab} is left; `quadlink gc` removes what remains of it"
+                ) from error
             raise ControllerGone(
                 f"the controller of lab {self._lab} does not answer ({error.strerror}); its log is "
                 f"{directory.log('controller')}; `quadlink adopt --name {self._lab}` starts what is missing, "

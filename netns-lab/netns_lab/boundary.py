@@ -8,14 +8,17 @@ from typing import NoReturn
 
 from netns_lab.directory import LabError
 
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def run_command(command: Callable[[], None]) -> NoReturn:
     """Runs a command and exits: 0, the command's own code, an error's, or 128 and the signal's number.
 
     Signals end the command by an exception, so that what it made is taken down.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    for number in INTERRUPTIONS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup(1) and a shell's background jobs have it
+            signal.signal(number, _interrupt)
     try:
         command()
     except LabError as error:
@@ -31,5 +34,10 @@ def run_command(command: Callable[[], None]) -> NoReturn:
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
+    """The first interruption ends the command; another must not end what takes down what it made."""
+    for other in INTERRUPTIONS:
+        signal.signal(other, signal.SIG_IGN)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     os.write(sys.stderr.fileno(), b"quadlink: interrupted\n")  # print may be what was interrupted
     sys.exit(128 + number)

@@ -12,6 +12,7 @@ from dataplane.interface import EngineInterface, LinkError
 from dataplane.links.specification import EndSpecification, LinkSpecification, MacsecSpecification
 from netns_lab.daemons import start_controller, start_engine, start_guard
 from netns_lab.directory import LabDirectory, LabError
+from netns_lab.marks import new_mark
 from netns_lab.namespaces import create_namespace
 from netns_lab.node_commands import run_commands
 from netns_lab.node_files import write_files
@@ -19,7 +20,7 @@ from netns_lab.node_network import configure_network
 from netns_lab.plan import LabPlan, LinkPlan, plan_lab
 from netns_lab.readiness import wait_until_ready
 from netns_lab.state import save_plan
-from netns_lab.teardown import bring_down
+from netns_lab.teardown import hand_over, remove
 from netns_lab.topology import load_topology
 
 # linux/capability.h
@@ -48,17 +49,20 @@ def running_lab(
     _check_capabilities()
     topology = load_topology(topology_file)
     directory = LabDirectory(topology.name)
-    directory.create()
+    mark = new_mark(topology.name)
     try:
-        plan = plan_lab(topology, secrets.token_bytes)
-        save_plan(directory, plan)
-        _build(directory, plan, say)
-        say("waiting for sessions and prefixes")
-        yield RunningLab(directory, plan, wait_until_ready(directory, ready_timeout_s))
-        if not keep:
-            bring_down(directory)
+        with directory.create(mark):
+            plan = plan_lab(topology, secrets.token_bytes)
+            save_plan(directory, plan)
+            _build(directory, plan, say)
+            say("waiting for sessions and prefixes")
+            yield RunningLab(directory, plan, wait_until_ready(directory, ready_timeout_s))
+            if keep:
+                hand_over(directory)
+            else:
+                remove(mark)
     except BaseException:
-        bring_down(directory)
+        remove(mark)
         raise
 
 

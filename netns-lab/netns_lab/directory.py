@@ -1,14 +1,27 @@
 """A lab's runtime directory: sockets, logs, counters and keys in one place that only root can read."""
 
 import contextlib
+import ctypes
 import json
-import secrets
+import os
 import shutil
+import socket
+import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from netns_lab.claim import Claim
+from netns_lab.marks import lab_of
 
 RUN_DIRECTORY = Path("/run/quadlink")
+# fcntl.h, linux/fs.h
+AT_FDCWD = -100
+RENAME_NOREPLACE = 1
+_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class LabError(Exception):
@@ -28,6 +41,10 @@ class NotReady(LabError):
 
 class NameTaken(LabError):
     """There is a lab of that name."""
+
+
+class NoLab(LabError):
+    """There is no lab where one was expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +91,22 @@ class LabDirectory:
 
     @property
     def mark(self) -> str:
-        """What this lab's namespaces and processes carry; no other lab's do, whatever its name."""
+        """What this lab's namespaces and processes carry; no other lab's do, whatever its name.
+
+        Raises NoLab where there is no lab in this place.
+        """
         try:
-            return f"{self.name}.{(self.path / 'id').read_text()}"
-        except FileNotFoundError:
-            return f"{self.name}."  # nothing can carry it yet
+            mark = (self.path / "mark").read_text()
+        except (OSError, UnicodeDecodeError):
+            mark = ""
+        if lab_of(mark) != self.name:
+            raise NoLab(f"{self.path} is not the directory of a lab")
+        return mark
+
+    @property
+    def kept(self) -> Path:
+        """Is there once the lab stays without the process that built it: it is the user's now."""
+        return self.path / "kept"
 
     @property
     def events(self) -> Path:
@@ -91,24 +119,58 @@ class LabDirectory:
     def log(self, process: str) -> Path:
         return self.path / f"{process}.log"
 
-    def create(self) -> None:
-        """Makes the directory, which is the claim on the lab's name.
+    def is_served(self) -> bool:
+        """True for a lab that was built, is not being taken down, and has a process of its own that runs."""
+        sockets = (self.engine_socket, self.guard_socket, self.controller_socket)
+        return self.kept.exists() and not self.is_ending() and any(map(_is_served, sockets))
 
-        Raises NameTaken where there is one already.
+    def is_dead(self) -> bool:
+        """True for what is left of a lab that nobody builds and nothing serves: `gc` removes it."""
+        try:
+            with Claim(self.path):
+                return not self.is_served()
+        except (BlockingIOError, FileNotFoundError):
+            return False
+
+    def create(self, mark: str) -> Claim:
+        """Makes the directory, which takes the lab's name.
+
+        The lab is being built while the claim lasts: `gc` leaves it alone. Raises NameTaken where there is a
+        lab of that name, NoLab where something else is in its place.
         """
-        RUN_DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
+        while True:
+            RUN_DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
+            # The end of another lab may take this place away, and `gc` what is not claimed yet: begin again.
+            with contextlib.suppress(FileNotFoundError):
+                return self._create(mark)
+
+    def _create(self, mark: str) -> Claim:
+        unnamed = _unnamed(mark)
+        unnamed.mkdir(mode=0o700)
+        claim = Claim(unnamed, wait=True)
         try:
-            self.path.mkdir(mode=0o700)
-        except FileExistsError:
-            raise NameTaken(
-                f"a lab named {self.name} exists already; end it first: `quadlink down --name {self.name}`"
-            ) from None
-        try:
-            (self.path / "id").write_text(secrets.token_hex(8))
-            self.events.touch(0o600)
-        except BaseException:
-            self.remove()
+            (unnamed / "mark").write_text(mark)
+            (unnamed / self.events.name).touch(0o600)
+            # The name comes last: a directory that has it is whole.
+            _rename_to_free_name(unnamed, self.path)
+        except BaseException as error:
+            claim.close()
+            self.remove(mark)
+            if isinstance(error, FileExistsError):
+                raise self._why_taken() from None
             raise
+        return claim
+
+    def _why_taken(self) -> LabError:
+        if self.name not in running_labs():
+            return NoLab(f"{self.path} is there and is no lab's; move it away, or name the lab differently")
+        if self.is_dead():
+            return NameTaken(
+                f"what is left of a lab named {self.name} is in the way: `quadlink gc` removes it"
+            )
+        return NameTaken(
+            f"a lab named {self.name} exists already; end it first: `quadlink down --name {self.name}`"
+        )
 
     def read_plan(self) -> dict[str, Any]:
         """The plan of the lab as JSON types. Raises LabError where it has none yet."""
@@ -120,20 +182,77 @@ class LabDirectory:
             ) from None
         return document
 
-    def remove(self) -> None:
-        """Takes the directory away; not an error where there is none."""
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(self.path)
+    def announce_end(self, mark: str) -> bool:
+        """Says that the lab with this mark is being taken down; false where it has no directory."""
+        with contextlib.suppress(NoLab, FileNotFoundError):
+            if self.mark == mark:
+                self.ending.touch()
+                return True
+        return False
+
+    def remove(self, mark: str) -> bool:
+        """Takes the directory of the lab with this mark away; false where there is none."""
+        unnamed = _unnamed(mark)
+        with contextlib.suppress(NoLab, FileNotFoundError):
+            if self.mark == mark:
+                self.path.rename(unnamed)
+        there = unnamed.exists()
+        while unnamed.exists():
+            with contextlib.suppress(FileNotFoundError):  # two may remove it at once
+                shutil.rmtree(unnamed)
         with contextlib.suppress(OSError):  # other labs live there
             RUN_DIRECTORY.rmdir()
+        return there
+
+
+def _unnamed(mark: str) -> Path:
+    """Where a lab's directory is before it is whole, and when it is no longer."""
+    return RUN_DIRECTORY / f".{mark}"
+
+
+def _rename_to_free_name(source: Path, target: Path) -> None:
+    """Raises FileExistsError where the name is taken; rename(2) would replace an empty directory."""
+    paths = os.fsencode(source), os.fsencode(target)
+    if _libc.renameat2(AT_FDCWD, paths[0], AT_FDCWD, paths[1], RENAME_NOREPLACE) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(target))
+
+
+def _is_served(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+        try:
+            probe.connect(str(path))
+            credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+            # A process that was killed loses its memory first and its sockets last.
+            return bool(Path(f"/proc/{_CREDENTIALS.unpack(credentials)[0]}/environ").read_bytes())
+        except BlockingIOError:
+            return True  # too busy to accept, or stopped
+        except OSError:
+            return False
+
+
+def place_of_labs(pid: int | Literal["self"] = "self") -> tuple[int, int] | None:
+    """Which directory a process sees as that of all labs, by device and inode; None for none."""
+    try:
+        status = Path(f"/proc/{pid}/root{RUN_DIRECTORY}").stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def lab_folders() -> Iterator[tuple[Path, str]]:
+    """Every directory of a lab, also one that has no name yet or any more, and the lab's mark."""
+    with contextlib.suppress(FileNotFoundError):
+        for folder in sorted(RUN_DIRECTORY.iterdir()):
+            if folder.name.startswith(".") and lab_of(folder.name[1:]):
+                yield folder, folder.name[1:]
+            with contextlib.suppress(NoLab):
+                yield folder, LabDirectory(folder.name).mark
 
 
 def running_labs() -> list[str]:
     """The names of all labs that have a directory."""
-    try:
-        return sorted(entry.name for entry in RUN_DIRECTORY.iterdir() if entry.is_dir())
-    except FileNotFoundError:
-        return []
+    return [folder.name for folder, _ in lab_folders() if not folder.name.startswith(".")]
 
 
 def choose_lab(name: str | None) -> LabDirectory:

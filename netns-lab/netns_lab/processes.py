@@ -1,17 +1,21 @@
 """The lab's processes: started with a mark in their environment, found by it, and ended."""
 
+import contextlib
 import os
 import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dataplane.namespace import NAMESPACE_DIRECTORY
+from netns_lab.marks import lab_of
+from netns_lab.namespaces import read_marks
 
 LAB_VARIABLE = "QUADLINK_LAB"
 QUOTED_OCTETS = 4096
+EXIT_TIMEOUT_S = 5.0
+MAXIMUM_WATCHED = 500  # a process may open 1024 files
 
 
 def lab_environment(mark: str) -> dict[str, str]:
@@ -38,21 +42,66 @@ def start_daemon(command: Sequence[str], mark: str, log: Path) -> subprocess.Pop
         )
 
 
-def marked_processes(mark: str) -> list[int]:
-    """The pids that carry a lab's mark, this process and its ancestors aside."""
-    wanted = f"{LAB_VARIABLE}={mark}".encode()
-    return [pid for pid in _others() if wanted in _environment(pid).split(b"\0")]
+def marked_processes() -> dict[int, set[str]]:
+    """The marks of every process that has one, by pid; this process and its ancestors aside.
+
+    A process has the mark in its environment, and that of the network namespace it lives in.
+    """
+    namespaces = _namespaces_in_use()
+    found = {pid: _marks_of(pid, namespaces) for pid in _others()}
+    return {pid: marks for pid, marks in found.items() if marks}
 
 
 def marked_commands(mark: str) -> dict[int, list[str]]:
-    """The command line of every process that carries a lab's mark, by pid."""
-    return {pid: _command(pid) for pid in marked_processes(mark)}
+    """The command line of every process that has a lab's mark, by pid."""
+    return {pid: _command(pid) for pid, marks in marked_processes().items() if mark in marks}
 
 
-def processes_inside(namespaces: Iterable[str]) -> list[int]:
-    """The pids that live in one of these network namespaces, this process and its ancestors aside."""
-    inodes = {_inode(NAMESPACE_DIRECTORY / name) for name in namespaces} - {None}
-    return [pid for pid in _others() if _inode(Path(f"/proc/{pid}/ns/net")) in inodes]
+def end_processes(mark: str, grace_s: float) -> dict[int, str]:
+    """Ends every process that has the mark, this one and its ancestors aside; returns when they are gone.
+
+    SIGTERM, then SIGKILL for those that are still there after grace_s. What was ended: command line by pid.
+    """
+    namespaces = _namespaces_in_use()
+    ended: dict[int, str] = {}
+    watched: list[int] = []
+    try:
+        for pid in _others():
+            with contextlib.suppress(ProcessLookupError):
+                # The pidfd comes before the look: what is signalled is what was looked at.
+                watched.append(os.pidfd_open(pid))
+                if mark in _marks_of(pid, namespaces):
+                    ended[pid] = " ".join(_command(pid)).strip()
+                else:
+                    os.close(watched.pop())
+            if len(watched) == MAXIMUM_WATCHED:
+                break
+        _signal_all(watched, signal.SIGTERM)
+        _await_exit(watched, grace_s)
+        _signal_all(watched, signal.SIGKILL)
+        _await_exit(watched, EXIT_TIMEOUT_S)
+    finally:
+        for descriptor in watched:
+            os.close(descriptor)
+    return ended
+
+
+def _namespaces_in_use() -> dict[int | None, str]:
+    """The mark of every network namespace that has one and a process inside, by inode."""
+    paths = {inode: path for pid in _others() if (inode := _inode(path := _namespace_of(pid))) is not None}
+    marks = read_marks(paths.values())
+    return {inode: marks[path] for inode, path in paths.items() if path in marks}
+
+
+def _marks_of(pid: int, namespaces: Mapping[int | None, str]) -> set[str]:
+    prefix = f"{LAB_VARIABLE}=".encode()
+    variables = _read(pid, "environ").split(b"\0")
+    values = {variable.removeprefix(prefix) for variable in variables if variable.startswith(prefix)}
+    marks = {mark for value in values if lab_of(mark := value.decode(errors="replace"))}
+    inode = _inode(_namespace_of(pid))
+    if inode in namespaces:
+        marks.add(namespaces[inode])
+    return marks
 
 
 def _others() -> list[int]:
@@ -61,18 +110,19 @@ def _others() -> list[int]:
     return [pid for pid in pids if pid not in own]
 
 
-def _environment(pid: int) -> bytes:
+def _read(pid: int, name: str) -> bytes:
     try:
-        return Path(f"/proc/{pid}/environ").read_bytes()
+        return Path(f"/proc/{pid}/{name}").read_bytes()
     except OSError:
         return b""  # it ended meanwhile
 
 
 def _command(pid: int) -> list[str]:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-    except OSError:
-        return []  # it ended meanwhile
+    return _read(pid, "cmdline").decode(errors="replace").split("\0")
+
+
+def _namespace_of(pid: int) -> Path:
+    return Path(f"/proc/{pid}/ns/net")
 
 
 def _inode(path: Path) -> int | None:
@@ -83,19 +133,6 @@ def _inode(path: Path) -> int | None:
         return None
 
 
-def end_processes(pids: Iterable[int], grace_s: float) -> None:
-    """SIGTERM, then SIGKILL for those that are still there after grace_s; returns when all are gone."""
-    watched = _open_pidfds(pids)
-    try:
-        _signal_all(watched, signal.SIGTERM)
-        _await_exit(watched, grace_s)
-        _signal_all(watched, signal.SIGKILL)
-        _await_exit(watched, 5.0)
-    finally:
-        for descriptor in watched:
-            os.close(descriptor)
-
-
 def _ancestry() -> set[int]:
     pids = set()
     pid = os.getpid()
@@ -104,16 +141,6 @@ def _ancestry() -> set[int]:
         status = Path(f"/proc/{pid}/stat").read_text()
         pid = int(status.rpartition(")")[2].split()[1])
     return pids
-
-
-def _open_pidfds(pids: Iterable[int]) -> list[int]:
-    descriptors = []
-    for pid in pids:
-        try:
-            descriptors.append(os.pidfd_open(pid))
-        except ProcessLookupError:
-            continue
-    return descriptors
 
 
 def _signal_all(descriptors: list[int], number: signal.Signals) -> None:

@@ -14,6 +14,7 @@ COMMANDS = (
     "schema",
     "up",
     "down",
+    "gc",
     "inspect",
     "ping-all",
     "events",
@@ -61,6 +62,7 @@ def test_every_commands_help_shows_an_example(
     [
         ("up",),
         ("down",),
+        ("gc",),
         ("inspect",),
         ("events",),
         ("fail", "link", "ch1"),

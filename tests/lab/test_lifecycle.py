@@ -115,14 +115,19 @@ def test_more_interrupts_do_not_stop_the_taking_down(tmp_path: Path, name: str) 
     assert left_of(name) == []
 
 
-def test_down_works_after_everything_was_killed(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("command", [("down", "--name", "{name}"), ("gc",)])
+def test_nothing_is_left_after_everything_was_killed(
+    tmp_path: Path, name: str, command: tuple[str, ...]
+) -> None:
     quadlink("up", str(write_quad(tmp_path, name)))
     for pid in processes_of(name):
         os.kill(pid, signal.SIGKILL)
-    answer = quadlink("--name", name, "inspect", "links")
-    assert answer.returncode == 2
-    assert "does not answer" in answer.stderr
-    assert quadlink("down", "--name", name).returncode == 0
+    eventually(lambda: "no process of lab" in quadlink("--name", name, "inspect").stderr)
+    answer = quadlink("--name", name, "inspect")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "`quadlink gc`" in answer.stderr
+    answer = quadlink(*(word.format(name=name) for word in command))
+    assert answer.returncode == 0
     assert left_of(name) == []
 
 

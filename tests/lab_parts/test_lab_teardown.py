@@ -5,12 +5,19 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from netns_lab import directory as directory_module
-from netns_lab.directory import LabDirectory, LabError, NameTaken, choose_lab, running_labs
+from netns_lab.directory import (
+    LabDirectory,
+    LabError,
+    NameTaken,
+    NoLab,
+    choose_lab,
+    lab_folders,
+    running_labs,
+)
+from netns_lab.marks import new_mark
 from netns_lab.namespaces import create_namespace, delete_namespace
 from netns_lab.processes import (
     LAB_VARIABLE,
@@ -22,10 +29,8 @@ from netns_lab.processes import (
 from netns_lab.teardown import bring_down
 
 from dataplane.namespace import NAMESPACE_DIRECTORY, run_in_namespace
+from tests.lab_parts.processes import LAB, MARK, STUBBORN, start
 
-LAB = f"enginetests{os.getpid()}"
-SLEEPER = "import signal, sys, time; {setup}; print('ready', flush=True); signal.pause()"
-STUBBORN = "[signal.signal(n, signal.SIG_IGN) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)]"
 ANCESTRY = """
 import json, os, sys
 from pathlib import Path
@@ -35,59 +40,23 @@ from netns_lab.processes import marked_processes
 from netns_lab.teardown import bring_down
 directory.RUN_DIRECTORY = Path(sys.argv[2])
 lab = LabDirectory(sys.argv[1])
-found = marked_processes(lab.mark)
+found = [pid for pid, marks in marked_processes().items() if lab.mark in marks]
 bring_down(lab)
 print(json.dumps({"found": found, "own": [os.getpid(), os.getppid()]}))
 """
 
 
-@pytest.fixture(autouse=True)
-def run_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "run"
-    monkeypatch.setattr(directory_module, "RUN_DIRECTORY", path)
-    return path
-
-
-@pytest.fixture
-def directory(run_directory: Path) -> LabDirectory:
-    directory = LabDirectory(LAB)
-    directory.create()
-    return directory
-
-
-@pytest.fixture
-def started() -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Where tests put what they start; it is gone afterwards."""
-    processes: list[subprocess.Popen[bytes]] = []
-    yield processes
-    for process in processes:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
-
-
-def start(
-    started: list[subprocess.Popen[bytes]], lab: str | None = LAB, setup: str = "pass"
-) -> subprocess.Popen[bytes]:
-    """A process with a lab's mark, or none, that waits for signals."""
-    environment = lab_environment(lab) if lab is not None else dict(os.environ)
-    process = subprocess.Popen(
-        [sys.executable, "-c", SLEEPER.format(setup=setup)], env=environment, stdout=subprocess.PIPE
-    )
-    started.append(process)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
-    return process
+def marked(mark: str) -> list[int]:
+    return [pid for pid, marks in marked_processes().items() if mark in marks]
 
 
 def test_marked_processes_are_those_with_this_labs_mark_alone(
     started: list[subprocess.Popen[bytes]],
 ) -> None:
     mine = [start(started).pid for _ in range(2)]
-    for other in (f"{LAB}-b", LAB[:-1], f"x{LAB}", None):
+    for other in (new_mark(LAB), new_mark(f"{LAB}-b"), LAB, f"{LAB}.", f"{LAB}.{'0' * 24}", f"x{MARK}", None):
         start(started, other)
-    assert sorted(marked_processes(LAB)) == sorted(mine)
+    assert sorted(marked(MARK)) == sorted(mine)
 
 
 def test_a_process_that_ends_on_sigterm_may_do_so_and_one_that_does_not_is_killed(
@@ -96,21 +65,16 @@ def test_a_process_that_ends_on_sigterm_may_do_so_and_one_that_does_not_is_kille
     polite, stubborn = start(started), start(started, setup=STUBBORN)
     stopped = start(started)
     stopped.send_signal(signal.SIGSTOP)
-    bystander = start(started, f"{LAB}-b")
-    end_processes(marked_processes(LAB), grace_s=0.2)
+    bystander = start(started, new_mark(LAB))
+    ended = end_processes(MARK, grace_s=0.2)
+    assert set(ended) == {polite.pid, stubborn.pid, stopped.pid}
+    assert all("signal.pause()" in command for command in ended.values())
     assert polite.wait(timeout=5) == -signal.SIGTERM
     assert stubborn.wait(timeout=5) == -signal.SIGKILL
     assert stopped.wait(timeout=5) == -signal.SIGKILL
     assert bystander.poll() is None
-    assert marked_processes(LAB) == []
-
-
-def test_ending_what_is_gone_already_is_harmless(started: list[subprocess.Popen[bytes]]) -> None:
-    process = start(started)
-    process.kill()
-    process.wait()
-    end_processes([process.pid], grace_s=0)
-    end_processes([], grace_s=0)
+    assert marked(MARK) == []
+    assert end_processes(MARK, grace_s=0) == {}
 
 
 def test_a_daemon_has_the_mark_a_session_of_its_own_and_a_log(tmp_path: Path) -> None:
@@ -164,7 +128,7 @@ def test_what_users_run_inside_ends_with_the_lab_and_what_runs_outside_does_not(
         assert outside.poll() is None
         assert not (NAMESPACE_DIRECTORY / f"{LAB}-r1").exists()
     finally:
-        delete_namespace(f"{LAB}-r1")
+        delete_namespace(f"{LAB}-r1", MARK)
 
 
 def test_a_lab_of_the_same_name_that_was_before_has_another_mark(
@@ -172,8 +136,8 @@ def test_a_lab_of_the_same_name_that_was_before_has_another_mark(
 ) -> None:
     before = directory.mark
     stray = start(started, before)
-    directory.remove()
-    directory.create()
+    directory.remove(before)
+    directory.create(new_mark(LAB)).close()
     assert directory.mark != before
     bring_down(directory)
     assert stray.poll() is None
@@ -184,7 +148,7 @@ def test_bringing_down_a_lab_leaves_every_other_lab_alone(
     directory: LabDirectory, started: list[subprocess.Popen[bytes]]
 ) -> None:
     other = LabDirectory(f"{LAB}-b")
-    other.create()
+    other.create(new_mark(other.name)).close()
     process = start(started, other.mark)
     foreign, plain = f"{LAB}-foreign", NAMESPACE_DIRECTORY / f"{LAB}-file"
     try:
@@ -203,20 +167,21 @@ def test_bringing_down_a_lab_leaves_every_other_lab_alone(
             [foreign, plain.name]
         )
     finally:
-        for path in NAMESPACE_DIRECTORY.glob(f"{LAB}*"):
-            delete_namespace(path.name)
+        delete_namespace(f"{LAB}-r1", MARK)
+        subprocess.run(["ip", "netns", "delete", foreign], check=True)
+        plain.unlink()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interruption_does_not_leave_a_lab_half_down(
     directory: LabDirectory, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
-    def interrupted(mark: str) -> list[str]:
+    def interrupted() -> dict[str, str]:
         os.kill(os.getpid(), number)
-        return []
+        return {}
 
     before = signal.getsignal(number)
-    monkeypatch.setattr("netns_lab.teardown.namespaces_of", interrupted)
+    monkeypatch.setattr("netns_lab.teardown.marked_namespaces", interrupted)
     bring_down(directory)
     assert not directory.path.exists()
     assert signal.getsignal(number) == before
@@ -225,9 +190,8 @@ def test_an_interruption_does_not_leave_a_lab_half_down(
 def test_a_process_that_will_not_end_is_named_and_the_lab_kept(
     directory: LabDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("netns_lab.teardown.marked_processes", lambda lab: [123456])
-    monkeypatch.setattr("netns_lab.teardown.end_processes", lambda pids, grace_s: None)
-    with pytest.raises(LabError, match=r"123456.*try `quadlink down` again"):
+    monkeypatch.setattr("netns_lab.teardown.end_processes", lambda mark, grace_s: {123456: "stuck"})
+    with pytest.raises(LabError, match=r"123456.*try `quadlink gc`"):
         bring_down(directory)
     assert directory.path.exists()
 
@@ -236,16 +200,31 @@ def test_a_directory_is_its_owners_alone_and_claims_the_name(directory: LabDirec
     mark = directory.mark
     assert directory.path.stat().st_mode & 0o777 == 0o700
     with pytest.raises(NameTaken, match=f"quadlink down --name {LAB}"):
-        directory.create()
+        directory.create(new_mark(LAB))
+    assert [folder for folder, _ in lab_folders()] == [directory.path]
     assert directory.mark == mark
+
+
+def test_what_stands_in_a_labs_place_is_no_lab_and_stays(run_directory: Path) -> None:
+    (run_directory / "foreign").mkdir(parents=True)
+    (run_directory / "copied").mkdir()
+    (run_directory / "copied" / "mark").write_text(MARK)
+    (run_directory / ".hidden").mkdir()
+    before = sorted(run_directory.rglob("*"))
+    assert running_labs() == []
+    for name in ("foreign", "copied"):
+        with pytest.raises(NoLab, match="is no lab's; move it away"):
+            LabDirectory(name).create(new_mark(name))
+        bring_down(LabDirectory(name))
+    assert sorted(run_directory.rglob("*")) == before
 
 
 def test_the_lab_that_is_meant_is_the_only_one_or_the_named_one() -> None:
     with pytest.raises(LabError, match="no lab is up; start one"):
         choose_lab(None)
-    LabDirectory("one").create()
+    LabDirectory("one").create(new_mark("one")).close()
     assert choose_lab(None).name == "one"
-    LabDirectory("two").create()
+    LabDirectory("two").create(new_mark("two")).close()
     with pytest.raises(LabError, match=r"several labs run \(one, two\); say which with --name"):
         choose_lab(None)
     assert choose_lab("two").name == "two"
@@ -257,6 +236,6 @@ def test_removing_the_last_directory_removes_their_place(
     directory: LabDirectory, run_directory: Path
 ) -> None:
     assert LAB_VARIABLE in lab_environment(LAB)
-    directory.remove()
+    assert directory.remove(MARK)
     assert not run_directory.exists()
-    directory.remove()
+    assert not directory.remove(MARK)

@@ -1,13 +1,12 @@
 """The plan of a running lab as a file: every field comes back, and nobody but root may read it."""
 
-from pathlib import Path
-
-import netns_lab.directory as directory_module
 import pytest
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.plan import plan_lab
 from netns_lab.state import load_plan, save_plan
 from netns_lab.topology import parse_topology
+
+from tests.lab_parts.processes import LAB
 
 TOPOLOGY = f"""
 name: x
@@ -26,14 +25,6 @@ links:
 """
 
 
-@pytest.fixture
-def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabDirectory:
-    monkeypatch.setattr(directory_module, "RUN_DIRECTORY", tmp_path / "run")
-    directory = LabDirectory("x")
-    directory.create()
-    return directory
-
-
 def test_a_plan_comes_back_whole_with_its_secrets(directory: LabDirectory) -> None:
     plan = plan_lab(parse_topology(TOPOLOGY), bytes)
     save_plan(directory, plan)
@@ -49,5 +40,5 @@ def test_a_later_plan_takes_the_place_of_the_one_before(directory: LabDirectory)
 
 
 def test_a_lab_without_a_plan_is_one_sentence(directory: LabDirectory) -> None:
-    with pytest.raises(LabError, match=r"lab x is not built yet; .* `quadlink down --name x`"):
+    with pytest.raises(LabError, match=rf"lab {LAB} is not built yet; .* `quadlink down --name {LAB}`"):
         load_plan(directory)

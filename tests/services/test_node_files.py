@@ -9,6 +9,7 @@ from typing import TypeVar
 import netns_lab.directory as directory_module
 import pytest
 from netns_lab.directory import LabDirectory, LabError
+from netns_lab.marks import new_mark
 from netns_lab.mounts import unshare_mounts
 from netns_lab.node_files import show_files, write_files
 from netns_lab.plan import NodePlan, plan_lab
@@ -23,7 +24,7 @@ Result = TypeVar("Result")
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabDirectory:
     monkeypatch.setattr(directory_module, "RUN_DIRECTORY", tmp_path / "run")
     directory = LabDirectory("x")
-    directory.create()
+    directory.create(new_mark("x")).close()
     return directory
 
 

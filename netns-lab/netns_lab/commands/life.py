@@ -114,3 +114,25 @@ def adopt(name: Name = None, format: FormatOption = None) -> None:
     started = adopt_lab(directory)
     words = f"started: {', '.join(started)}" if started else "nothing was missing"
     output(format).document({"lab": directory.name, "started": started}, f"lab {directory.name}: {words}")
+
+
+def gc(format: FormatOption = None) -> None:
+    """Remove what dead labs left behind.
+
+    A lab is dead when all its processes were killed, or its `up` was before it was done. Its processes,
+    namespaces and files go, and nothing else: not those of a lab that runs or is being built.
+
+    \b
+    Example:
+      sudo ./quadlink gc
+    """
+    from dataclasses import asdict
+
+    from netns_lab.garbage import collect
+
+    need_root()
+    removed = collect()
+    lines = [f"removed {part.kind} {part.what} of lab {part.lab}" for part in removed]
+    output(format).document(
+        {"removed": [asdict(part) for part in removed]}, "\n".join(lines) or "nothing to remove"
+    )
