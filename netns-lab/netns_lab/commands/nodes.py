@@ -54,6 +54,8 @@ def exec(
         if nodes is None:
             execute(directory, names.node(words[0]), _command(words[1:]))
         code = FanOut(directory, _command(words)).run(matching_nodes(names, nodes))
+    except BrokenPipeError:  # whoever reads it has seen enough
+        raise
     except (LabError, OSError) as error:
         say(f"quadlink: {error}")
         raise typer.Exit(EXIT_EXEC_FAILED) from None
