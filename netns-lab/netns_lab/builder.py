@@ -18,13 +18,11 @@ from netns_lab.node_commands import run_commands
 from netns_lab.node_files import write_files
 from netns_lab.node_network import configure_network
 from netns_lab.plan import LabPlan, LinkPlan, plan_lab
+from netns_lab.privileges import missing_capabilities
 from netns_lab.readiness import wait_until_ready
 from netns_lab.state import save_plan
 from netns_lab.teardown import hand_over, remove
 from netns_lab.topology import load_topology
-
-# linux/capability.h
-CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +71,7 @@ def _check_place() -> None:
 
 
 def _check_capabilities() -> None:
-    """Root in a container may have less than root on a machine (capabilities(7))."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    effective = next(int(line.split()[1], 16) for line in lines if line.startswith("CapEff:"))
-    missing = [name for name, bit in CAPABILITIES.items() if not effective >> bit & 1]
-    if missing:
+    if missing := missing_capabilities():
         lacking = " and ".join(missing)
         raise LabError(
             f"this root lacks {lacking}; run quadlink on the machine itself, or allow its container these"

@@ -48,20 +48,21 @@ def configure_network(node: NodePlan) -> None:
 def network_requests(node: NodePlan, ifindexes: Mapping[str, int]) -> Iterator[Request]:
     """The requests, in the order in which the kernel must get them."""
     for address in node.loopback:
-        yield _address(address, LOOPBACK, ifindexes)
+        yield add_address(address, LOOPBACK, ifindexes)
     for interface in node.interfaces:
         ifindex = ifindexes[interface.name]
         mac = bytes.fromhex(interface.mac.replace(":", ""))
         settings = set_link(ifindex, mac=mac, mtu=interface.mtu)
         yield settings._replace(purpose=f"MAC {interface.mac} and MTU {interface.mtu} of {interface.name}")
         for address in interface.addresses:
-            yield _address(address, interface.name, ifindexes)
+            yield add_address(address, interface.name, ifindexes)
         yield set_link(ifindex, up=True)._replace(purpose=f"taking {interface.name} up")
     for route in node.default_routes:
         yield _default_route(route, ifindexes)
 
 
-def _address(address: str, interface: str, ifindexes: Mapping[str, int]) -> Request:
+def add_address(address: str, interface: str, ifindexes: Mapping[str, int]) -> Request:
+    """The request that gives an interface an address, as in 10.1.0.1/24."""
     parsed = ip_interface(address)
     family = FAMILIES[f"ipv{parsed.version}"]
     body = _ADDRESS.pack(family, parsed.network.prefixlen, 0, RT_SCOPE_UNIVERSE, ifindexes[interface])

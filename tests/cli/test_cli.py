@@ -25,6 +25,7 @@ COMMANDS = (
     "fail",
     "heal",
     "completion",
+    "doctor",
     "demo",
     "test",
     "bench",
