@@ -13,9 +13,10 @@ from pathlib import Path
 
 from dataplane.namespace import NAMESPACE_DIRECTORY
 from dataplane.ports.tap import TUN_DEVICE
-from netns_lab.api import ControllerClient, ControllerGone
-from netns_lab.directory import RUN_DIRECTORY, LabDirectory, running_labs
+from netns_lab.directory import RUN_DIRECTORY
 from netns_lab.doctor import Check, Lacking, Unchecked, need_root
+from netns_lab.garbage import find
+from netns_lab.marks import lab_of
 from netns_lab.privileges import CAPABILITIES, missing_capabilities
 
 EXABGP_SERIES = "5.0."
@@ -176,21 +177,10 @@ def _commands() -> dict[int, str]:
 
 
 def _dead_labs() -> str:
-    labs = running_labs()
-    if labs:
-        need_root()
-    dead = []
-    for name in labs:
-        try:
-            ControllerClient(LabDirectory(name)).close()
-        except ControllerGone:
-            dead.append(name)
-    if dead:
-        raise Lacking(
-            f"nothing answers for {', '.join(dead)}",
-            "; ".join(f"quadlink down --name {name}" for name in dead),
-        )
-    return "none"
+    need_root()
+    if dead := sorted(str(lab_of(mark)) for mark in find()):
+        raise Lacking(f"remains of {', '.join(dead)}")
+    return "nothing"
 
 
 def _limit(name: str, what: str, least: int, read: Callable[[], int], fix: str) -> Check:
@@ -230,6 +220,6 @@ SOFTWARE = (
     ),
 )
 LEFTOVERS = (
-    Check("leftovers", "dead labs", _dead_labs, "quadlink down", needed=False),
+    Check("leftovers", "dead labs", _dead_labs, "quadlink gc", needed=False),
     *(Check("leftovers", tool.name, partial(_leftovers, tool), tool.fix, needed=False) for tool in TOOLS),
 )

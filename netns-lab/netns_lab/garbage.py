@@ -24,6 +24,14 @@ def collect() -> list[Removed]:
     return removed
 
 
+def find() -> set[str]:
+    """The marks that `collect` would remove everything of."""
+    marks = _marks_in_use()  # before the folders, or a lab that is just being made would look like an orphan
+    folders = list(lab_folders())
+    dead = {mark for folder, mark in folders if LabDirectory(folder.name).is_dead()}
+    return dead | (marks - {mark for _, mark in folders})
+
+
 def _marks_in_use() -> set[str]:
     """The marks of namespaces and processes, but for those of labs that are somebody else's to judge.
 

@@ -12,6 +12,7 @@ import pytest
 from netns_lab import doctor_kernel
 from netns_lab.directory import LabDirectory
 from netns_lab.doctor import Check, Finding, Lacking, Status, Unchecked, examine
+from netns_lab.marks import new_mark
 
 from tests.lab.harness import QUADLINK, quadlink
 
@@ -94,14 +95,14 @@ def test_a_kernel_that_refuses_is_reported_with_its_words(monkeypatch: pytest.Mo
 @pytest.fixture
 def remains() -> Iterator[None]:
     """What a dead lab and another tool may leave."""
-    directory = LabDirectory(NAME)
+    directory, mark = LabDirectory(NAME), new_mark(NAME)
     subprocess.run(["ip", "netns", "add", f"clab-{NAME}"], check=True)
     try:
-        directory.create()
+        directory.create(mark).close()
         yield
     finally:
         subprocess.run(["ip", "netns", "delete", f"clab-{NAME}"], check=True)
-        directory.remove()
+        directory.remove(mark)
 
 
 def test_remains_of_other_tools_and_of_dead_labs_are_named_and_left_alone(remains: None) -> None:
@@ -112,7 +113,8 @@ def test_remains_of_other_tools_and_of_dead_labs_are_named_and_left_alone(remain
     assert f"namespace clab-{NAME}" in found["containerlab"]["found"]
     assert found["containerlab"]["fix"] == "containerlab destroy --all --cleanup"
     assert NAME in found["dead labs"]["found"]
-    assert f"quadlink down --name {NAME}" in found["dead labs"]["fix"]
+    assert found["dead labs"]["fix"] == "quadlink gc"
+    assert LabDirectory(NAME).path.exists()
     assert Path(f"/run/netns/clab-{NAME}").exists()
     table = quadlink("doctor").stdout.splitlines()
     assert table[0].split() == ["area", "check", "status", "found", "fix"]
