@@ -77,7 +77,8 @@ class Views:
         for name, router in self._controller.routers.items():
             for session in router.router.sessions.values():
                 if not session.up:
-                    found.append(f"{name}: no session with {session.peer_node} over {session.link}")
+                    neighbor = f"{session.peer_node} over {session.link} ({session.neighbor})"
+                    found.append(f"{name}: no session with {neighbor}")
                     continue
                 peer = self._controller.plan.node(session.peer_node)
                 heard = router.router.rib.prefixes_from(session.neighbor)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from netns_lab import templates
 from netns_lab.directory import LabDirectory
 
 from tests.lab.harness import QUAD, QUADLINK, Lab, processes_of, quadlink, write_quad
@@ -42,6 +43,17 @@ def test_down_leaves_nothing_of_the_lab(tmp_path: Path, name: str) -> None:
     assert len(left_of(name)) > 6
     assert quadlink("destroy", "--name", name).returncode == 0
     assert left_of(name) == []
+
+
+def test_a_lab_that_does_not_become_ready_is_code_1_and_what_is_missing(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "pair.yaml"
+    path.write_text(templates.pair(name).replace('"r2:eth1"]', '"r2:eth1"], impair: {loss: 100%}', 1))
+    answer = quadlink("up", str(path), "--timeout", "10ms")
+    assert answer.returncode == 1
+    assert f"lab {name} is up, but after 10ms it lacks:" in answer.stderr
+    assert answer.stderr.splitlines()[-1] == "  r2: no session with r1 over ch1 (fd00:169::)"
+    assert "ch1" in answer.stdout
+    assert quadlink("--name", name, "exec", "h1", "--", "true").returncode == 0
 
 
 def test_two_labs_of_the_same_topology_live_side_by_side(tmp_path: Path, name: str, quad: Lab) -> None:

@@ -76,7 +76,8 @@ def _up(file: Path, wait: bool, timeout: str, output: Output) -> None:
     elif not wait:
         say(f"lab {name} is up, not yet its sessions; try `quadlink inspect bgp`")
     else:
-        say(f"lab {name} is up, but after {timeout}: {'; '.join(missing)}")
+        lacking = shortened("\n".join(f"  {part}" for part in missing), MAX_LINES, "--format json has all")
+        say(f"lab {name} is up, but after {timeout} it lacks:\n{lacking}")
         raise typer.Exit(EXIT_FAIL)
 
 
