@@ -4,7 +4,6 @@ import resource
 import select
 import time
 from contextlib import ExitStack, closing
-from itertools import islice
 
 from dataplane.probes.echo import EchoSocket
 from netns_lab.directory import LabError
@@ -12,9 +11,10 @@ from netns_lab.plan import Family, LabPlan
 from netns_lab.reachability import Reachability
 
 ROUNDS = 3
-BURST = 128
-# A burst whose answers are not there by then is one with a hole, or of a link with delay: the next may go.
-BURST_S = 0.02
+# So many requests may be on their way, which is fewer than an interface queues.
+WINDOW = 256
+# When no answer came for so long they are not waited for any more: there is a hole, or a link with delay.
+PATIENCE_S = 0.02
 # After the last burst of a round: as long as an answer is still worth waiting for.
 QUIET_S = 1.0
 
@@ -57,24 +57,27 @@ class _Pinger:
 
     def round(self) -> None:
         """Asks once for all that is not answered."""
-        waiting = self._reachability.unanswered()
-        while burst := list(islice(waiting, BURST)):
-            for family, source, destination in burst:
-                address = self._reachability.addresses[family][destination]
-                assert address is not None, "nobody asks for a node without an address"
-                number = source * len(self._reachability.nodes) + destination
-                self._sockets[family, source].ask(address, number)
-            self._listen(len(burst), BURST_S)
-        self._listen(self._reachability.count(False), QUIET_S)
+        waited_for = 0
+        for family, source, destination in self._reachability.unanswered():
+            address = self._reachability.addresses[family][destination]
+            assert address is not None, "nobody asks for a node without an address"
+            number = source * len(self._reachability.nodes) + destination
+            self._sockets[family, source].ask(address, number)
+            waited_for += 1
+            while waited_for >= WINDOW:
+                new = self._listen(PATIENCE_S)
+                waited_for = max(0, waited_for - new) if new else 0
+        waited_for = self._reachability.count(False)
+        while waited_for > 0 and (new := self._listen(QUIET_S)):
+            waited_for -= new
 
-    def _listen(self, expected: int, quiet_s: float) -> None:
-        """Until so many new answers are there, or none came for the time."""
-        deadline = time.monotonic() + quiet_s
-        while expected > 0 and (left_s := deadline - time.monotonic()) > 0:
-            new = sum(self._take(descriptor) for descriptor, _ in self._epoll.poll(left_s))
-            if new:
-                expected -= new
-                deadline = time.monotonic() + quiet_s
+    def _listen(self, timeout_s: float) -> int:
+        """Waits for answers; how many are new, 0 when the time is over."""
+        deadline = time.monotonic() + timeout_s
+        while (left_s := deadline - time.monotonic()) > 0:
+            if new := sum(self._take(descriptor) for descriptor, _ in self._epoll.poll(left_s)):
+                return new
+        return 0
 
     def _take(self, descriptor: int) -> int:
         """How many answers are new of those that a socket has."""

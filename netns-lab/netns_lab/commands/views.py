@@ -8,10 +8,11 @@ import typer
 
 from netns_lab.completion import topics
 from netns_lab.directory import LabDirectory, LabError, choose_lab, running_labs
-from netns_lab.options import EXIT_FAIL, FormatOption, Name, Options, lab, need_root, output, seconds
+from netns_lab.options import EXIT_FAIL, FormatOption, Name, Options, lab, need_root, output, say, seconds
 
 NS_PER_S = 1e9
 SHORTEST_INTERVAL_S = 0.05
+MANY_PINGS = 10_000
 
 
 def inspect(
@@ -82,6 +83,9 @@ def ping_all(name: Name = None, format: FormatOption = None) -> None:
     need_root()
     plan = load_plan(lab(name))
     reachability = promised(plan)
+    asked = reachability.count(False)
+    if asked > MANY_PINGS:
+        say(f"ping-all: {asked} pings, some {MANY_PINGS} a second")
     ask_for_all(plan, reachability)
     if not report(reachability, output(format)):
         raise typer.Exit(EXIT_FAIL)
