@@ -93,8 +93,10 @@ def _build(directory: LabDirectory, plan: LabPlan, say: Callable[[str], None]) -
     for node in plan.nodes:
         configure_network(node)
         write_files(directory, node)
-    for node in plan.nodes:
-        run_commands(directory, node)
+    if with_commands := [node for node in plan.nodes if node.exec]:
+        say(f"running the commands of {len(with_commands)} nodes")
+        for node in with_commands:
+            run_commands(directory, node)
     say("starting guard and controller")
     start_guard(directory)
     start_controller(directory)

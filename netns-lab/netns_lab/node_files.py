@@ -8,6 +8,7 @@ of the machine's mounted in its place. What the node adds to it stays in the lab
 import contextlib
 import json
 import os
+import shutil
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -38,10 +39,16 @@ class Covers:
 
 
 def write_files(directory: LabDirectory, node: NodePlan) -> None:
-    """Lays a node's files out in the lab's directory. Raises LabError where one cannot be at its path."""
+    """Lays a node's files out in the lab's directory, in the place of those that were there for it before.
+
+    Raises LabError where one cannot be at its path.
+    """
+    base = _base(directory, node.name)
+    _record(directory, node.name).unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(base)
     if not node.files:
         return
-    base = _base(directory, node.name)
     base.mkdir(parents=True)
     base.chmod(0o755)
     files: list[str] = []

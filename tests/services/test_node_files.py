@@ -43,8 +43,8 @@ def machine(tmp_path: Path) -> Path:
 
 
 def node(files: dict[Path, str]) -> NodePlan:
-    lines = "".join(f"      {path}: {content!r}\n" for path, content in files.items())
-    return plan_lab(parse_topology(f"name: x\nnodes:\n  h:\n    files:\n{lines}"), bytes).node("h")
+    entries = ", ".join(f"{path}: {content!r}" for path, content in files.items())
+    return plan_lab(parse_topology(f"name: x\nnodes: {{h: {{files: {{{entries}}}}}}}"), bytes).node("h")
 
 
 def inside(directory: LabDirectory, look: Callable[[], Result]) -> Result:
@@ -89,6 +89,18 @@ def test_a_file_in_a_directory_that_lacks_it_leaves_the_other_entries_in_sight(
     # What the machine has is the machine's, and the node adds nothing to it.
     assert (machine / "app.conf").read_text() == "changed"
     assert sorted(machine.rglob("*")) == before
+
+
+def test_a_node_made_anew_has_only_its_new_files(directory: LabDirectory, machine: Path) -> None:
+    path = machine / "new"
+    write_files(directory, node({path: "1", machine / "other": "2"}))
+    inside(directory, lambda: (machine / "written").write_text("before"))
+    write_files(directory, node({path: "3"}))
+    assert inside(directory, lambda: sorted(entry.name for entry in machine.iterdir())) == [
+        *("app.conf", "kept", "link", "new"),
+    ]
+    write_files(directory, node({}))
+    assert inside(directory, path.exists) is False
 
 
 def test_a_missing_top_level_directory_is_there_for_the_node_alone(directory: LabDirectory) -> None:
