@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from netns_lab.mounts import mount, unshare_mounts
+from netns_lab.topology import parse_topology
 
 from tests.docs.console import Block, Command, console_blocks, difference, fences
 
@@ -147,6 +148,13 @@ def test_every_block_with_commands_is_a_console_block(document: str) -> None:
         assert info in {"console", "console second", *OTHER_FENCES}, f"{document}:{line}"
         if info in OTHER_FENCES:
             assert not any("quadlink " in words for words in text), f"{document}:{line}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_yaml_block_describes_nodes(document: str) -> None:
+    for _, info, lines in fences((ROOT / document).read_text()):
+        if info == "yaml":
+            assert parse_topology("\n".join(["name: x", "nodes:", *lines])).nodes
 
 
 def test_every_exception_is_still_shown_in_a_document() -> None:
