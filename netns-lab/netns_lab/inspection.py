@@ -29,11 +29,17 @@ def _node_rows(document: dict[str, Any]) -> Rows:
             node["asn"],
             node["bgp"],
             node["exabgp_pid"],
-            " ".join(f"{service['name']}:{service['state']}" for service in node["services"]),
+            "; ".join(map(_service_text, node["services"])),
             " ".join(node["addresses"]),
         )
         for node in document["nodes"]
     ]
+
+
+def _service_text(service: dict[str, Any]) -> str:
+    pid = f" {service['pid']}" if service["pid"] else ""
+    restarts = f" restarts {service['restarts']}" if service["restarts"] else ""
+    return f"{service['name']} {service['state']}{pid}{restarts}"
 
 
 def _link_rows(document: dict[str, Any]) -> Rows:

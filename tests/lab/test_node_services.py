@@ -168,6 +168,6 @@ def test_a_service_that_does_not_run_is_a_problem_of_the_lab(tmp_path: Path, nam
         "service web of h1 ended with exit status 4 and is restarted with back-off; it said: no such config"
     )
     assert problem in up.stderr
-    eventually(lambda: "web:restarting" in quadlink("--name", name, "inspect", "nodes").stdout)
+    eventually(lambda: "web restarting" in quadlink("--name", name, "inspect", "nodes").stdout)
     inspected = quadlink("--name", name, "inspect", "nodes")
     assert (inspected.returncode, problem in inspected.stderr) == (1, True)
