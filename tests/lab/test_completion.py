@@ -79,13 +79,12 @@ def test_zsh_and_fish_are_offered_them_in_their_own_words(quad: Lab, shell: str,
     assert script.stdout == SCRIPTS[shell] + "\n"
 
 
-def test_who_may_not_read_the_labs_files_is_offered_its_namespaces(
-    quad: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(directory: object) -> Any:  # noqa: ANN401 - never returns
-        raise PermissionError
-
-    monkeypatch.setattr(completion, "read_names", refuse)
+def test_who_is_not_root_is_offered_labs_and_nodes_by_what_everybody_sees(quad: Lab) -> None:
     context: Any = SimpleNamespace(params={"name": quad.name})
-    assert completion.node_names(context) == sorted(NODES)
-    assert completion.link_names(context) == []
+    os.seteuid(65534)
+    try:
+        offered = completion.lab_names(), completion.node_names(context), completion.link_names(context)
+    finally:
+        os.seteuid(0)
+    assert quad.name in offered[0]
+    assert offered[1:] == (sorted(NODES), [])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netns_lab.completion import files
-from netns_lab.directory import LabDirectory
+from netns_lab.directory import LabDirectory, LabError
 from netns_lab.options import Name, Options, lab, need_root
 from netns_lab.output import Format
 
@@ -48,6 +48,8 @@ def graph(
       ./quadlink graph netns-lab/topologies/quad.yaml
       sudo ./quadlink graph --format svg >lab.svg
     """
+    if file is not None and (name or Options.name):
+        raise LabError("graph: the topology file names the lab; leave out --name")
     everywhere = GraphFormat.JSON if Options.format is Format.JSON else GraphFormat.TEXT
     if file is not None:
         picture = _graph_of_file(file)
