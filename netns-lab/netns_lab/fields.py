@@ -23,6 +23,7 @@ AnyInterface = IPv4Interface | IPv6Interface
 AnyNetwork = IPv4Network | IPv6Network
 
 LAB_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,19}", re.ASCII)
+LAB_NAME_EXPECTED = "1 to 20 of a-z, 0-9 and -, not starting with -"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", re.ASCII)
 LINK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}", re.ASCII)
 INTERFACE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}", re.ASCII)
@@ -101,7 +102,7 @@ def text(description: str, pattern: str = "") -> WithJsonSchema:
     )
 
 
-LabName = Annotated[str, matching(LAB_NAME, "1 to 20 of a-z, 0-9 and -, not starting with -")]
+LabName = Annotated[str, matching(LAB_NAME, LAB_NAME_EXPECTED)]
 NodeName = Annotated[
     str,
     matching(NAME, "1 to 32 letters, digits, - and _, starting with a letter or digit", RESERVED_NODES),

@@ -10,14 +10,19 @@ from netns_lab.output import choices
 FILE_NAME = "topology.yaml"
 SIZES = {"ring": "routers", "star": "hosts"}
 TEMPLATES = ("pair", "quad", *SIZES)
-MAX_NAME = 20
+MAX_NAME_OCTETS = 20
 
 
 def starter_topology(template: str, name: str, sizes: dict[str, int | None]) -> str:
     """The text of a template for a lab called `name`; `sizes` holds what --routers and --hosts said, or None.
 
-    Raises LabError for an unknown template, and for a size that is missing, impossible or not the template's.
+    Raises LabError for an unknown template, an impossible name, and a size that is missing, impossible or
+    not the template's.
     """
+    from netns_lab.fields import LAB_NAME, LAB_NAME_EXPECTED
+
+    if not LAB_NAME.fullmatch(name):
+        raise LabError(f"--name: found {name!r}, expected {LAB_NAME_EXPECTED}")
     if template not in TEMPLATES:
         raise LabError(f"--template: found {template!r}, expected {choices(TEMPLATES)}")
     own = SIZES.get(template)
@@ -37,7 +42,7 @@ def starter_topology(template: str, name: str, sizes: dict[str, int | None]) -> 
 
 def lab_name(folder: Path, template: str) -> str:
     """The name of a lab in a folder: as near to the folder's own as names of labs can be."""
-    name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")[:MAX_NAME].strip("-")
+    name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")[:MAX_NAME_OCTETS].strip("-")
     return name or template
 
 

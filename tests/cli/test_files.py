@@ -52,7 +52,7 @@ def test_init_leaves_a_directory_alone_that_has_a_topology(tmp_path: Path) -> No
             ("--template", "star", "--hosts", "3", "--routers", "3"),
             "--routers does not go with --template star",
         ),
-        (("--name", "Not A Name"), "name: found 'Not A Name'"),
+        (("--name", "Not A Name"), "--name: found 'Not A Name', expected 1 to 20 of a-z"),
     ],
 )
 def test_a_wrong_wish_is_one_sentence_and_writes_nothing(

@@ -34,11 +34,9 @@ def init(
     import shlex
 
     from netns_lab.starter import lab_name, starter_topology, write_topology
-    from netns_lab.topology import parse_topology
 
     chosen = name or Options.name or lab_name(folder, template)
     text = starter_topology(template, chosen, {"routers": routers, "hosts": hosts})
-    parse_topology(text, "quadlink: the new topology")
     path = write_topology(folder, text)
     following = f"quadlink up {shlex.quote(str(path))}"
     output(format).document(

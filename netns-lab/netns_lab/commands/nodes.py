@@ -68,8 +68,8 @@ def shell(
 ) -> None:
     """Open your shell inside a node.
 
-    That is $SHELL, or sh; its prompt begins with lab and node. Returns the shell's exit code, 125 when it
-    could not be started.
+    That is $SHELL, or sh. The prompt of bash and sh begins with lab and node. Returns the shell's exit code,
+    125 when it could not be started.
 
     \b
     Example:
