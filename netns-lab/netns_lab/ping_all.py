@@ -45,14 +45,14 @@ class _Pinger:
     def __init__(self, plan: LabPlan, reachability: Reachability, opened: ExitStack) -> None:
         self._reachability = reachability
         self._sockets: dict[tuple[Family, int], EchoSocket] = {}
-        self._families: dict[int, tuple[Family, EchoSocket]] = {}
+        self._by_descriptor: dict[int, tuple[Family, EchoSocket]] = {}
         self._epoll = opened.enter_context(select.epoll())
         for family, addresses in reachability.addresses.items():
             for source, address in enumerate(addresses):
                 if address is not None and False in reachability.answers[family][source]:
                     echo = opened.enter_context(closing(EchoSocket(plan.nodes[source].namespace, address)))
                     self._sockets[family, source] = echo
-                    self._families[echo.fileno()] = family, echo
+                    self._by_descriptor[echo.fileno()] = family, echo
                     self._epoll.register(echo.fileno(), select.EPOLLIN)
 
     def round(self) -> None:
@@ -81,7 +81,7 @@ class _Pinger:
 
     def _take(self, descriptor: int) -> int:
         """How many answers are new of those that a socket has."""
-        family, echo = self._families[descriptor]
+        family, echo = self._by_descriptor[descriptor]
         answers = self._reachability.answers[family]
         new = 0
         for address, number in echo.answers():
