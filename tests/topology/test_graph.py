@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from itertools import combinations
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -13,6 +14,7 @@ from netns_lab.plan import plan_lab
 from netns_lab.starter import starter_topology
 from netns_lab.topology import parse_topology
 
+ROOT = Path(__file__).resolve().parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
 PAIR = """
 name: pair
@@ -106,6 +108,11 @@ def test_svg_is_well_formed_and_names_everything() -> None:
     assert texts[-3:] == ["MACsec", "plain", "failed"]
     assert draw_svg(picture) == draw_svg(picture)
     assert NASTY in [text.text for text in ElementTree.fromstring(draw_svg(NASTY_GRAPH)).iter(f"{SVG}text")]
+
+
+def test_the_picture_in_the_documents_is_what_graph_draws() -> None:
+    quad = graph((ROOT / "netns-lab" / "topologies" / "quad.yaml").read_text())
+    assert (ROOT / "docs" / "quad.svg").read_text() == f"{draw_svg(quad)}\n"
 
 
 @pytest.mark.parametrize(
