@@ -12,7 +12,7 @@ import pytest
 from netns_lab import templates
 from netns_lab.directory import LabDirectory
 
-from tests.lab.harness import QUAD, QUADLINK, Lab, processes_of, quadlink, write_quad
+from tests.lab.harness import QUADLINK, Lab, processes_of, quadlink, write_quad
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.lab
@@ -178,12 +178,12 @@ def test_a_root_without_a_capability_is_told_which(tmp_path: Path, name: str, ca
     ],
 )
 def test_a_wrong_topology_is_refused_with_file_line_and_field(
-    tmp_path: Path, change: tuple[str, str], problem: str
+    tmp_path: Path, name: str, change: tuple[str, str], problem: str
 ) -> None:
-    path = tmp_path / "wrong.yaml"
-    path.write_text(QUAD.read_text().replace(*change, 1))
+    path = write_quad(tmp_path, name)
+    path.write_text(path.read_text().replace(*change, 1))
     for command in ("validate", "up"):
         answer = quadlink(command, str(path))
         assert (answer.returncode, answer.stdout) == (2, "")
         assert answer.stderr.startswith(f"{path}{problem}")
-    assert left_of("quad") == []
+    assert left_of(name) == []
