@@ -91,25 +91,6 @@ def test_a_foreign_namespace_of_a_wanted_name_is_refused_and_kept(tmp_path: Path
         subprocess.run(["ip", "netns", "delete", foreign], check=True)
 
 
-# What `up` says on stderr before it goes on: an interrupt at each of these meets another half-made state.
-@pytest.mark.parametrize("step", ["nodes", "links", "controller", "sessions"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_up_interrupted_at_any_step_leaves_nothing(
-    tmp_path: Path, name: str, step: str, number: signal.Signals
-) -> None:
-    up = subprocess.Popen(
-        [str(QUADLINK), "up", str(write_quad(tmp_path, name))], stderr=subprocess.PIPE, text=True
-    )
-    assert up.stderr is not None
-    for line in up.stderr:
-        if step in line:
-            break
-    up.send_signal(number)
-    _, said = up.communicate(timeout=30)
-    assert up.returncode == 128 + number, said
-    assert left_of(name) == []
-
-
 def test_more_interrupts_do_not_stop_the_taking_down(tmp_path: Path, name: str) -> None:
     up = subprocess.Popen(
         [str(QUADLINK), "up", str(write_quad(tmp_path, name))], stderr=subprocess.PIPE, text=True
@@ -124,22 +105,6 @@ def test_more_interrupts_do_not_stop_the_taking_down(tmp_path: Path, name: str) 
             up.wait(timeout=0.05)
     up.stderr.close()
     assert up.returncode in (128 + signal.SIGINT, -signal.SIGINT)
-    assert left_of(name) == []
-
-
-@pytest.mark.parametrize("command", [("down", "--name", "{name}"), ("gc",)])
-def test_nothing_is_left_after_everything_was_killed(
-    tmp_path: Path, name: str, command: tuple[str, ...]
-) -> None:
-    quadlink("up", str(write_quad(tmp_path, name)))
-    for pid in processes_of(name):
-        os.kill(pid, signal.SIGKILL)
-    eventually(lambda: "no process of lab" in quadlink("--name", name, "inspect").stderr)
-    answer = quadlink("--name", name, "inspect")
-    assert (answer.returncode, answer.stdout) == (2, "")
-    assert "`quadlink gc`" in answer.stderr
-    answer = quadlink(*(word.format(name=name) for word in command))
-    assert answer.returncode == 0
     assert left_of(name) == []
 
 
