@@ -13,6 +13,8 @@ from pathlib import Path
 
 from control.bgp.model import AddressFamily, canonical_address, family_of
 
+REACTOR_SPEED = "20"
+"""Units of 10 ms: a turn of ExaBGP's main loop, as long as only timers need it to be (see exabgp.py)."""
 MAXIMUM_PASSWORD_OCTETS = 80
 """TCP_MD5SIG_MAXKEYLEN of the Linux kernel."""
 
@@ -93,6 +95,7 @@ def environment(python_path: Path) -> dict[str, str]:
         "exabgp_log_destination": "stderr",
         "exabgp_log_level": "WARNING",
         "exabgp_log_short": "false",
+        "exabgp_reactor_speed": REACTOR_SPEED,
         "exabgp_tcp_bind": "",
         "exabgp_tcp_port": "179",
     }

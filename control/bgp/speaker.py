@@ -148,7 +148,8 @@ class Speaker:
         descriptor = os.open(self.configuration_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "w") as file:
             file.write(text)
-        command = ["ip", "netns", "exec", self._namespace, sys.executable, "-m", "exabgp", "server"]
+        command = ["ip", "netns", "exec", self._namespace]
+        command += [sys.executable, "-m", "control.bgp.exabgp", "server"]
         with open(self.log_path, "ab") as log:
             self._child = subprocess.Popen(
                 [*command, str(self.configuration_path)],
