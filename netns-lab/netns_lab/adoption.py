@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from control.guard.channel import GuardEvents, GuardGone
-from dataplane.client import EngineClient, EngineGone
-from netns_lab.api import ControllerClient, ControllerGone
+from control.guard.channel import GuardEvents
+from dataplane.client import EngineClient
+from dataplane.lines import LineStream
+from netns_lab.api import connect_controller
 from netns_lab.daemons import start_controller, start_guard
 from netns_lab.directory import LabDirectory, LabError
 
@@ -21,15 +22,15 @@ def adopt(directory: LabDirectory) -> list[str]:
     if not _answers(lambda: GuardEvents(directory.guard_socket)):
         start_guard(directory)
         started.append("guard")
-    if not _answers(lambda: ControllerClient(directory)):
+    if not _answers(lambda: connect_controller(directory)):
         start_controller(directory)
         started.append("controller")
     return started
 
 
-def _answers(connect: Callable[[], EngineClient | GuardEvents | ControllerClient]) -> bool:
+def _answers(connect: Callable[[], EngineClient | GuardEvents | LineStream]) -> bool:
     try:
         connect().close()
-    except (EngineGone, GuardGone, ControllerGone):
+    except OSError:
         return False
     return True

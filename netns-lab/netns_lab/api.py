@@ -61,12 +61,17 @@ class ControllerClient:
         return answer["result"]
 
 
+def connect_controller(directory: LabDirectory) -> LineStream:
+    """A connection to a controller that is there now; OSError where none is."""
+    return LineStream(directory.controller_socket, REQUEST_TIMEOUT_S)
+
+
 def _connect(directory: LabDirectory) -> LineStream:
     """A controller that ended is started again by the guard: that is waited for while there is a guard."""
     deadline_s = time.monotonic() + RESTART_TIMEOUT_S
     while True:
         try:
-            return LineStream(directory.controller_socket, REQUEST_TIMEOUT_S)
+            return connect_controller(directory)
         except OSError:
             if time.monotonic() > deadline_s or not _listens(directory.guard_socket):
                 raise

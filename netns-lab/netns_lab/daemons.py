@@ -12,15 +12,16 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TypeVar
 
-from control.guard.channel import GuardEvents, GuardGone
-from dataplane.client import EngineClient, EngineGone
-from netns_lab.api import ControllerClient, ControllerGone
+from control.guard.channel import GuardEvents
+from dataplane.client import EngineClient
+from dataplane.lines import LineStream
+from netns_lab.api import connect_controller
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.processes import start_daemon
 
 START_TIMEOUT_S = 30.0
 POLL_INTERVAL_S = 0.02
-Client = TypeVar("Client", EngineClient, GuardEvents, ControllerClient)
+Client = TypeVar("Client", EngineClient, GuardEvents, LineStream)
 
 
 def launch_guard(directory: LabDirectory) -> subprocess.Popen[bytes]:
@@ -49,7 +50,7 @@ def start_guard(directory: LabDirectory) -> None:
 def start_controller(directory: LabDirectory) -> None:
     """Starts the controller. LabError as above."""
     process = launch_controller(directory)
-    _await(directory, "controller", process, lambda: ControllerClient(directory)).close()
+    _await(directory, "controller", process, lambda: connect_controller(directory)).close()
 
 
 def run_daemon(name: str, lab: str, serve: Callable[[LabDirectory], Coroutine[None, None, None]]) -> None:
@@ -81,7 +82,7 @@ def _await(
     while True:
         try:
             return connect()
-        except (EngineGone, GuardGone, ControllerGone):
+        except OSError:
             if process.poll() is not None or time.monotonic() > deadline_s:
                 status = f"exit status {process.poll()}" if process.poll() is not None else "no answer"
                 raise LabError(

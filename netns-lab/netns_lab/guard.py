@@ -172,7 +172,9 @@ class GuardProcess:
                     self._controller.watch(peer_pid(writer.get_extra_info("socket")))
                 if document.get("reload"):
                     self._look()
-        except (OSError, ValueError) as error:
+        except ConnectionError:
+            pass  # it only wanted to know whether there is a guard
+        except ValueError as error:
             log.warning("a client was dropped: %s", error)
         finally:
             self._subscribers.discard(writer)
