@@ -22,8 +22,11 @@ Result = TypeVar("Result")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _enter(path: Path) -> None:
-    """Move the calling thread into the network namespace that `path` names."""
+def enter_namespace(path: Path) -> None:
+    """Moves the calling thread, and what it starts from then on, into the network namespace `path` names.
+
+    Raises FileNotFoundError where there is none, OSError where it may not be entered.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -45,7 +48,7 @@ def inside(namespace: str | Path) -> Iterator[None]:
     """
     origin = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        _enter(NAMESPACE_DIRECTORY / namespace)
+        enter_namespace(NAMESPACE_DIRECTORY / namespace)
         try:
             yield
         finally:
@@ -67,7 +70,7 @@ def run_in_namespace(namespace: str | Path, function: Callable[[], Result]) -> R
 
     def visit() -> None:
         try:
-            _enter(path)
+            enter_namespace(path)
             outcome.set_result(function())
         except BaseException as error:
             outcome.set_exception(error)

@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import socket
-import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,6 +22,7 @@ from control.bgp.configuration import SpeakerConfig
 from control.bgp.event_lines import LineBuffer, decode
 from control.bgp.model import DecodeError, Event, SessionDown, SessionUp, SnapshotEnd
 from control.pidfd import ProcessHandle
+from dataplane.lines import peer_pid
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,6 @@ SPEAKER_ENDED = "ExaBGP ended"
 READ_SIZE = 65536
 EVENT_LINE_LIMIT = 4 << 20
 _PYTHON_PATH = Path(control.__file__).parent.parent
-_PEER_CREDENTIALS = struct.Struct("3i")
 _Value = TypeVar("_Value")
 
 
@@ -212,8 +211,7 @@ class Speaker:
             return reader, writer
 
     def _remember_helper(self, connection: socket.socket) -> None:
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
-        pid = _PEER_CREDENTIALS.unpack(credentials)[0]
+        pid = peer_pid(connection)
         if self._helper is None or self._helper.pid != pid:
             if self._helper is not None:
                 self._helper.close()

@@ -6,12 +6,12 @@ import json
 import os
 import shutil
 import socket
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from dataplane.lines import peer_pid
 from netns_lab.claim import Claim
 from netns_lab.marks import lab_of
 
@@ -19,7 +19,6 @@ RUN_DIRECTORY = Path("/run/quadlink")
 # fcntl.h, linux/fs.h
 AT_FDCWD = -100
 RENAME_NOREPLACE = 1
-_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -222,9 +221,8 @@ def _is_served(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
         try:
             probe.connect(str(path))
-            credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
             # A process that was killed loses its memory first and its sockets last.
-            return bool(Path(f"/proc/{_CREDENTIALS.unpack(credentials)[0]}/environ").read_bytes())
+            return bool(Path(f"/proc/{peer_pid(probe)}/environ").read_bytes())
         except BlockingIOError:
             return True  # too busy to accept, or stopped
         except OSError:

@@ -1,6 +1,5 @@
 """Runs a command inside a node: its network namespace, its names and files, the lab's mark."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -9,14 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
 
-from dataplane.namespace import CLONE_NEWNET, NAMESPACE_DIRECTORY
+from dataplane.namespace import NAMESPACE_DIRECTORY, enter_namespace
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.mounts import MS_BIND, mount, unmount, unshare_mounts
 from netns_lab.names import NodePlace
 from netns_lab.node_files import show_files
 from netns_lab.processes import lab_environment
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def execute(directory: LabDirectory, node: NodePlace, command: Sequence[str]) -> NoReturn:
@@ -66,15 +63,9 @@ def environment(directory: LabDirectory, node: NodePlace) -> dict[str, str]:
 def enter(directory: LabDirectory, node: NodePlace) -> None:
     """Moves the calling thread, and the processes it starts, into the node. There is no way back."""
     try:
-        descriptor = os.open(NAMESPACE_DIRECTORY / node.namespace, os.O_RDONLY | os.O_CLOEXEC)
+        enter_namespace(NAMESPACE_DIRECTORY / node.namespace)
     except FileNotFoundError:
         raise LabError(f"namespace {node.namespace} was deleted; rebuild the lab") from None
-    try:
-        if _libc.setns(descriptor, CLONE_NEWNET) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, f"cannot enter {node.namespace}: {os.strerror(number)}")
-    finally:
-        os.close(descriptor)
     # A mount namespace of its own lets the lab's names and files stand at their paths for this command alone.
     unshare_mounts()
     # /sys shows the network devices of the namespace it was mounted in.
