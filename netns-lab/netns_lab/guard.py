@@ -21,6 +21,7 @@ from dataplane.client import EngineClient, EngineEvents, EngineGone
 from dataplane.interface import CarrierEvent, EndState
 from dataplane.lines import from_line, peer_pid, to_line
 from dataplane.link_state import LinkMonitor
+from dataplane.namespace import NAMESPACE_DIRECTORY
 from dataplane.subscribers import Subscribers
 from netns_lab.daemons import launch_controller, run_daemon
 from netns_lab.directory import LabDirectory
@@ -35,7 +36,7 @@ log = logging.getLogger("guard")
 class Watched:
     """A router's namespace, reached from outside: what its interfaces do and what its groups hold."""
 
-    namespace: str
+    identity: int | None
     monitor: LinkMonitor
     kernel: NetlinkKernel
 
@@ -77,22 +78,13 @@ class GuardProcess:
 
     def _look(self) -> None:
         """Takes in which routers and interfaces there are now, and how they are."""
+        engine_ends = self._engine_ends()
         self._silent = True  # what is told to everybody is the whole truth, once all of it is known
-        plan = load_plan(self._directory)
-        wanted = {node.name: node.namespace for node in plan.nodes if node.asn is not None}
-        loop = asyncio.get_running_loop()
-        for node in self._routers.keys() - wanted.keys():
-            watched = self._routers.pop(node)
-            loop.remove_reader(watched.monitor.fileno())
-            watched.close()
-        for node in wanted.keys() - self._routers.keys():
-            with contextlib.suppress(FileNotFoundError):  # `inspect` tells of a namespace that was deleted
-                watched = Watched(wanted[node], LinkMonitor(wanted[node]), NetlinkKernel(wanted[node]))
-                self._routers[node] = watched
-                loop.add_reader(watched.monitor.fileno(), self._read_kernel, node)
-        ends = {(end.node, end.interface): end for end in self._engine_ends() if end.node in self._routers}
-        for gone in self._ifindexes.keys() - ends.keys():
-            self._guard.forget(*gone)
+        self._watch_routers()
+        ends = {(end.node, end.interface): end for end in engine_ends if end.node in self._routers}
+        for key, ifindex in self._ifindexes.items():
+            if key not in ends or ends[key].ifindex != ifindex:
+                self._guard.forget(*key)
         self._ifindexes = {key: end.ifindex for key, end in ends.items()}
         for (node, interface), end in ends.items():
             self._guard.hear(node, interface, Witness.ENGINE, end.carrier, time.monotonic_ns())
@@ -101,6 +93,22 @@ class GuardProcess:
             self._guard.hear(node, interface, Witness.KERNEL, usable, time.monotonic_ns())
         self._silent = False
         self._subscribers.publish(states_document(self._states()))
+
+    def _watch_routers(self) -> None:
+        plan = load_plan(self._directory)
+        wanted = {node.name: node.namespace for node in plan.nodes if node.asn is not None}
+        loop = asyncio.get_running_loop()
+        for node, watched in list(self._routers.items()):
+            # A node that was made anew has another namespace of the same name.
+            if _identity(wanted.get(node)) != watched.identity:
+                loop.remove_reader(watched.monitor.fileno())
+                self._routers.pop(node).close()
+        for node in wanted.keys() - self._routers.keys():
+            namespace = wanted[node]
+            with contextlib.suppress(FileNotFoundError):  # `inspect` tells of a namespace that was deleted
+                watched = Watched(_identity(namespace), LinkMonitor(namespace), NetlinkKernel(namespace))
+                self._routers[node] = watched
+                loop.add_reader(watched.monitor.fileno(), self._read_kernel, node)
 
     def _engine_ends(self) -> list[EndState]:
         try:
@@ -161,6 +169,12 @@ class GuardProcess:
             log.warning("%s: the kernel refused %s", node, refusal)
         return time.monotonic_ns() if operations else None
 
+    def _reload(self) -> None:
+        try:
+            self._look()
+        except EngineGone as error:
+            log.error("what was known of the lab before stays: %s", error)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A client: who subscribes is the controller, and looked after from then on."""
         writer.write(to_line(states_document(self._states())))
@@ -171,7 +185,7 @@ class GuardProcess:
                 if document.get("controller"):
                     self._controller.watch(peer_pid(writer.get_extra_info("socket")))
                 if document.get("reload"):
-                    self._look()
+                    self._reload()
         except ConnectionError:
             pass  # it only wanted to know whether there is a guard
         except ValueError as error:
@@ -179,6 +193,14 @@ class GuardProcess:
         finally:
             self._subscribers.discard(writer)
             writer.close()
+
+
+def _identity(namespace: str | None) -> int | None:
+    """The inode of a namespace, by its name; None where there is none of that name."""
+    if namespace is not None:
+        with contextlib.suppress(OSError):
+            return (NAMESPACE_DIRECTORY / namespace).stat().st_ino
+    return None
 
 
 def become_punctual() -> None:
