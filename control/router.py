@@ -29,6 +29,16 @@ class Session:
     since_ns: int = 0
     reason: str = "not established yet"
 
+    def is_of(self, other: "Session") -> bool:
+        """Whether both are the same session, whatever its state."""
+        return (self.neighbor, self.peer_node, self.link, self.interface, self.ifindex) == (
+            other.neighbor,
+            other.peer_node,
+            other.link,
+            other.interface,
+            other.ifindex,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class SessionChange:
@@ -66,12 +76,15 @@ class Router:
     def receive(self, events: Sequence[Event], now_ns: int) -> bool:
         """Takes what the speaker reported, in order; whether nexthop groups changed.
 
+        What it says of a neighbor that is not configured any more is not believed, only remembered as told.
         Once a snapshot has ended, BGP has told all it knows, and routes it knows nothing of go.
         """
         changed: set[str] = set()
         for event in events:
-            changed |= self.rib.receive(event)
             self._export.receive(event)
+            if not isinstance(event, SnapshotEnd) and event.neighbor not in self.sessions:
+                continue
+            changed |= self.rib.receive(event)
             match event:
                 case SessionUp(neighbor, t_ns):
                     self._session_changed(neighbor, True, "", t_ns or now_ns)
@@ -88,6 +101,10 @@ class Router:
         self._report(
             self._routes.reconcile({p: hops for p, hops in wanted.items() if p not in self._originate})
         )
+
+    def remove_routes(self) -> None:
+        """Removes everything that this router has in the kernel."""
+        self._report([*self._routes.reconcile({}), *self._routes.originate(())])
 
     def interface_usable(self, ifindex: int) -> None:
         """An interface may carry traffic again: paths over it count, and sessions are tried at once."""

@@ -8,6 +8,10 @@ from collections.abc import Iterator, Sequence
 NLRI_PER_COMMAND = 250
 """Measured best: longer commands keep ExaBGP from its sessions, shorter ones cost a turn of its loop each."""
 
+RELOAD = "reload"
+"""Go by the configuration file as it is now (see exabgp.py)."""
+_FORGET = "# forget neighbor "
+
 ADMINISTRATIVE_SHUTDOWN = 2
 OTHER_CONFIGURATION_CHANGE = 6
 """Cease subcodes, RFC 4486."""
@@ -34,6 +38,16 @@ def reconnect(neighbor: str) -> str:
     That it resets this wait is a side effect; on a session that is up it sends every route again.
     """
     return f"neighbor {neighbor} flush adj-rib out"
+
+
+def forget(neighbor: str) -> str:
+    """For the helper: nothing is advertised to a neighbor that is gone. To ExaBGP it is a comment."""
+    return f"{_FORGET}{neighbor}"
+
+
+def forgotten(command: str) -> str | None:
+    """The neighbor of such a command; None for any other."""
+    return command.removeprefix(_FORGET) if command.startswith(_FORGET) else None
 
 
 def parse(command: str) -> tuple[str, str, str, list[str]] | None:

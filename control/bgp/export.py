@@ -42,6 +42,7 @@ class Export:
         self._own = attributes_text(PathAttributes(Origin.IGP, (config.asn,)))
         self._told: dict[str, dict[str, str]] = {}
         self._replayed: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        self._gone: list[str] = []
         self._resynchronise = False
 
     def receive(self, event: Event) -> None:
@@ -50,9 +51,9 @@ class Export:
             case Advertised(neighbor, attributes, prefixes):
                 self._replayed[neighbor].update(dict.fromkeys(prefixes, attributes))
             case SnapshotEnd():
-                self._told = {
-                    name.peer_address: self._replayed[name.peer_address] for name in self._neighbors
-                }
+                peers = [neighbor.peer_address for neighbor in self._neighbors]
+                self._told = {peer: self._replayed[peer] for peer in peers}
+                self._gone = [peer for peer in self._replayed if peer not in self._told]
                 self._replayed = defaultdict(dict)
                 self._resynchronise = True
 
@@ -61,14 +62,18 @@ class Export:
 
         Before the first snapshot has ended there are none; right after one, every prefix counts as changed.
         """
+        lines = [commands.forget(peer) for peer in self._gone]
+        self._gone = []
         if not self._told:
-            return []
+            return lines
         prefixes = set(changed)
         if self._resynchronise:
             self._resynchronise = False
             prefixes.update(self._originated, rib.prefixes(), *self._told.values())
         ordered = sorted(prefixes)
-        return [line for neighbor in self._neighbors for line in self._difference(neighbor, rib, ordered)]
+        for neighbor in self._neighbors:
+            lines += self._difference(neighbor, rib, ordered)
+        return lines
 
     def _difference(self, neighbor: NeighborConfig, rib: Rib, prefixes: list[str]) -> list[str]:
         told = self._told[neighbor.peer_address]

@@ -153,9 +153,12 @@ class Helper:
             return
         except OSError:
             data = b""
-        if not data:
+        if data:
+            self._carry_out(client, data)
+        else:
             self._drop(client)
-            return
+
+    def _carry_out(self, client: Client, data: bytes) -> None:
         for line in client.commands.feed(data):
             # ExaBGP ends a helper that writes anything but ASCII, and splits lines at every line boundary.
             if not line.isascii() or not line.decode().isprintable():
@@ -190,8 +193,12 @@ class Helper:
                 self._drop(client)
 
     def _drop(self, client: Client) -> None:
+        """Forget a client, but not what it had written before it went."""
         self._set_interest(client.connection.fileno(), 0)
         self._clients.remove(client)
+        with contextlib.suppress(OSError):
+            while data := client.connection.recv(READ_SIZE):
+                self._carry_out(client, data)
         client.connection.close()
 
 

@@ -68,7 +68,11 @@ class Journal:
         return False
 
     def record_command(self, command: str) -> None:
-        """Remember what a command to ExaBGP advertises or withdraws."""
+        """Remember what a command to ExaBGP advertises or withdraws, or forget a neighbor that is gone."""
+        if (gone := commands.forgotten(command)) is not None:
+            self._advertised.pop(gone, None)
+            self._sessions.pop(gone, None)
+            self._forget(gone)
         match commands.parse(command):
             case (neighbor, "announce", attributes, prefixes):
                 self._advertised[neighbor].update(dict.fromkeys(prefixes, attributes))

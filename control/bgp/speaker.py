@@ -18,6 +18,7 @@ from typing import TypeVar
 import control
 from control.backoff import Backoff
 from control.bgp import configuration
+from control.bgp.commands import RELOAD
 from control.bgp.configuration import SpeakerConfig
 from control.bgp.event_lines import LineBuffer, decode
 from control.bgp.model import DecodeError, Event, SessionDown, SessionUp, SnapshotEnd
@@ -76,6 +77,7 @@ class Speaker:
         self._helper: ProcessHandle | None = None
         self._sessions: set[str] = set()
         self._writer: asyncio.StreamWriter | None = None
+        self._waiting: list[str] = []  # commands for when there is a connection
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -89,8 +91,24 @@ class Speaker:
         self._task = asyncio.get_running_loop().create_task(self._supervise())
 
     def adopt(self, pid: int) -> None:
-        """Take over a child that an earlier controller started; raises ProcessLookupError if it is gone."""
+        """Take over a child that an earlier controller started, and have it go by this configuration.
+
+        Raises ProcessLookupError if it is gone.
+        """
         self._process = ProcessHandle(pid)
+        self._reconfigure()
+        self._task = asyncio.get_running_loop().create_task(self._supervise())
+
+    def succeed(self, other: "Speaker") -> None:
+        """Take over the child of another, which was detached, and have it go by this configuration."""
+        self._process, other._process = other._process, None
+        self._child, other._child = other._child, None
+        self._helper, other._helper = other._helper, None
+        self.restarts = other.restarts
+        if self._process is None:
+            self._spawn()
+        else:
+            self._reconfigure()
         self._task = asyncio.get_running_loop().create_task(self._supervise())
 
     def send(self, commands: Iterable[str]) -> None:
@@ -140,13 +158,21 @@ class Speaker:
                 logger.error("%s: ExaBGP cannot be started: %s", self._config.node, error)
                 lived_s = 0.0
 
-    def _spawn(self) -> None:
+    def _reconfigure(self) -> None:
+        self._write_configuration()
+        self._waiting = [RELOAD]
+
+    def _write_configuration(self) -> None:
         helper = [sys.executable, "-m", "control.bgp.helper", str(self.socket_path)]
         text = configuration.configuration_text(self._config, helper)
         self.configuration_path.unlink(missing_ok=True)
         descriptor = os.open(self.configuration_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "w") as file:
             file.write(text)
+
+    def _spawn(self) -> None:
+        self._write_configuration()
+        self._waiting = []
         command = ["ip", "netns", "exec", self._namespace]
         command += [sys.executable, "-m", "control.bgp.exabgp", "server"]
         with open(self.log_path, "ab") as log:
@@ -186,6 +212,8 @@ class Speaker:
         while True:
             reader, writer = await self._connect(process)
             self._writer = writer
+            self.send(self._waiting)
+            self._waiting = []
             try:
                 with contextlib.suppress(OSError):
                     await self._listen(reader)

@@ -103,6 +103,10 @@ class Connection:
     def send(self, data: bytes) -> None:
         self.client.sendall(data)
 
+    def close(self) -> None:
+        self._file.close()
+        self.client.close()
+
     def rest(self) -> bytes:
         return self._file.read()
 
@@ -157,6 +161,17 @@ def test_what_was_told_is_in_the_next_snapshot(program: Program) -> None:
     program.stdout.readline()
     told = Advertised("10.0.0.1", "next-hop self", ("10.1.0.0/16", "10.2.0.0/16"))
     assert program.connect().snapshot() == [told, SnapshotEnd()]
+
+
+def test_what_a_client_wrote_before_it_went_is_carried_out_though_news_came_first(program: Program) -> None:
+    client = program.connect()
+    client.snapshot()
+    program.process.send_signal(signal.SIGSTOP)
+    client.send(b"neighbor 10.0.0.1 teardown 6\n")
+    client.close()
+    program.write(UP)
+    program.process.send_signal(signal.SIGCONT)
+    assert program.stdout.readline() == b"neighbor 10.0.0.1 teardown 6\n"
 
 
 def test_a_client_that_does_not_read_is_dropped_and_nobody_waits_for_it(program: Program) -> None:
