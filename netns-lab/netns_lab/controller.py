@@ -21,7 +21,9 @@ from netns_lab.api import MAXIMUM_LINE_OCTETS
 from netns_lab.daemons import POLL_INTERVAL_S, launch_guard, run_daemon, start_guard
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.event_log import EventKind, EventLog
+from netns_lab.plan import NodePlan
 from netns_lab.processes import marked_commands
+from netns_lab.reload import reload
 from netns_lab.services import Services
 from netns_lab.speakers import LabRouter
 from netns_lab.state import load_plan
@@ -46,12 +48,8 @@ class Controller:
         self.engine: EngineClient | None = None
         self.guard = self._find_guard()
         self._guarding = Supervisor(lambda: launch_guard(directory), lambda: not directory.is_ending())
-        states = self.guard.wait()
-        self.routers = {
-            node.name: LabRouter(self.plan, node, directory, self.log, now_ns, _of(node.name, states))
-            for node in self.plan.nodes
-            if node.asn is not None
-        }
+        self._interfaces = {(state.node, state.interface): state for state in self.guard.wait()}
+        self.routers = {node.name: self.make_router(node) for node in self.plan.nodes if node.asn is not None}
         self.services = Services(directory, self.log)
         self.views = Views(self, map_counters(directory.counters))
         self._awaiting: asyncio.Task[None] | None = None
@@ -118,7 +116,7 @@ class Controller:
                 if isinstance(news, InterfaceChange):
                     self._interface_changed(news)
                 else:
-                    self._compare(news)
+                    self._take(news)
         except GuardGone:
             loop = asyncio.get_running_loop()
             loop.remove_reader(self.guard.fileno())
@@ -136,16 +134,35 @@ class Controller:
                 return
             await asyncio.sleep(POLL_INTERVAL_S)
 
-    def _compare(self, states: list[InterfaceState]) -> None:
-        """Makes up for changes that were not heard of."""
+    def make_router(self, node: NodePlan) -> LabRouter:
+        """A router of the plan, not started yet."""
+        interfaces = self.interfaces_of(node.name)
+        return LabRouter(self.plan, node, self.directory, self.log, self.now_ns, interfaces)
+
+    def interfaces_of(self, node: str) -> dict[str, InterfaceState]:
+        """The interfaces of a router as the guard told of them last, by name."""
+        return {name: state for (at, name), state in self._interfaces.items() if at == node}
+
+    def look_again(self) -> None:
+        """Has the guard look which interfaces there are now; raises GuardGone."""
+        self._read_guard()
+        self.guard.reload()
+        self._take(self.guard.wait())
+
+    def _take(self, states: list[InterfaceState]) -> None:
+        """Takes in the whole truth, and makes up for changes that were not heard of."""
         for state in states:
             router = self.routers.get(state.node)
             known = router.interfaces.get(state.interface) if router else None
             if known and known.ifindex == state.ifindex and known.usable != state.usable:
                 where = (state.node, state.interface, state.ifindex)
                 self._interface_changed(InterfaceChange(*where, state.usable, "guard", self.now_ns(), None))
+        self._interfaces = {(state.node, state.interface): state for state in states}
 
     def _interface_changed(self, change: InterfaceChange) -> None:
+        key = change.node, change.interface
+        if key in self._interfaces:
+            self._interfaces[key] = InterfaceState(*key, change.ifindex, change.usable)
         router = self.routers.get(change.node)
         if router is None or change.interface not in router.interfaces:
             return
@@ -185,7 +202,7 @@ class Controller:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
-                writer.write(json.dumps(self._answer(line)).encode() + b"\n")
+                writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
                 await writer.drain()
         except (ConnectionError, ValueError) as error:
             log.warning("a client was dropped: %s", error)
@@ -194,11 +211,12 @@ class Controller:
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
-    def _answer(self, line: bytes) -> Document:
+    async def _answer(self, line: bytes) -> Document:
         try:
             document = json.loads(line)
-            return {"result": REQUESTS[document["request"]](self, document["arguments"])}
-        except (LabError, LinkError, EngineGone) as error:
+            result = REQUESTS[document["request"]](self, document["arguments"])
+            return {"result": await result if asyncio.iscoroutine(result) else result}
+        except (LabError, LinkError, EngineGone, GuardGone) as error:
             return {"error": str(error)}
         except (KeyError, TypeError, ValueError, OSError) as error:
             log.exception("a request failed")
@@ -212,12 +230,8 @@ REQUESTS: dict[str, Callable[[Controller, Document], Any]] = {
     "events": lambda controller, arguments: controller.log.since(arguments["since_ns"]),
     "fail": lambda controller, arguments: controller.fail(**arguments),
     "heal": lambda controller, arguments: controller.heal(**arguments),
+    "reload": lambda controller, arguments: reload(controller),
 }
-
-
-def _of(node: str, states: list[InterfaceState]) -> dict[str, InterfaceState]:
-    """The interfaces of one node out of the whole truth, by name."""
-    return {state.interface: state for state in states if state.node == node}
 
 
 async def serve(directory: LabDirectory) -> None:

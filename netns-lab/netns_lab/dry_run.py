@@ -1,9 +1,10 @@
-"""`quadlink up --dry-run`: the address plan of a topology and what would be made. No root, no secrets."""
+"""`quadlink up --dry-run`: the plan of a topology, or what would change in a lab that runs. No secrets."""
 
 from collections import Counter
 from typing import Any
 
 from dataplane.links.specification import Impairment
+from netns_lab.difference import Difference
 from netns_lab.directory import LabDirectory
 from netns_lab.inspection import impaired
 from netns_lab.output import Output, table_text
@@ -24,6 +25,15 @@ def print_plan(plan: LabPlan, output: Output) -> None:
     )
     texts = [table_text(columns, rows) for columns, rows in tables if rows]
     output.document(document, "\n\n".join([*texts, _summary(plan)]))
+
+
+def print_difference(difference: Difference, output: Output) -> None:
+    """Prints what `up` would do to a lab that runs, or the same as one JSON document."""
+    name = difference.wanted.name
+    lines = [str(change) for change in difference.changes]
+    lines.append(f"`up` would change lab {name} so; nothing was changed" if lines else "nothing to change")
+    document = {"lab": name, "changes": [change.as_json() for change in difference.changes]}
+    output.document(document, "\n".join(lines))
 
 
 def plan_document(plan: LabPlan) -> Document:

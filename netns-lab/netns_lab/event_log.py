@@ -42,6 +42,7 @@ class EventKind(StrEnum):
     SERVICE_FAILED = "service-failed"
     PROCESS_STARTED = "process-started"
     PROCESS_GONE = "process-gone"
+    LAB_CHANGED = "lab-changed"
 
 
 KIND_COLUMNS = max(map(len, EventKind))

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dataplane.link_state import get_link, set_link
-from dataplane.namespace import CLONE_NEWNET, NAMESPACE_DIRECTORY
+from dataplane.namespace import CLONE_NEWNET, NAMESPACE_DIRECTORY, run_in_namespace
 from dataplane.netlink import NetlinkSocket
 from netns_lab.claim import Claim
 from netns_lab.directory import LabError
@@ -72,6 +72,16 @@ def _name_this_namespace(path: Path, mark: str) -> None:
     finally:
         os.close(descriptor)
     _check(_libc.mount(b"/proc/thread-self/ns/net", os.fsencode(path), b"none", MS_BIND, None))
+
+
+def set_sysctls(name: str, sysctls: Mapping[str, str]) -> None:
+    """Sets a namespace's sysctls; LabError where the kernel refuses one."""
+
+    def write() -> None:
+        for key, value in sysctls.items():
+            _set_sysctl(name, key, value)
+
+    run_in_namespace(name, write)
 
 
 def _set_sysctl(namespace: str, key: str, value: str) -> None:

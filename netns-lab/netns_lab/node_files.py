@@ -43,12 +43,10 @@ def write_files(directory: LabDirectory, node: NodePlan) -> None:
 
     Raises LabError where one cannot be at its path.
     """
-    base = _base(directory, node.name)
-    _record(directory, node.name).unlink(missing_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(base)
+    remove_files(directory, node.name)
     if not node.files:
         return
+    base = _base(directory, node.name)
     base.mkdir(parents=True)
     base.chmod(0o755)
     files: list[str] = []
@@ -63,6 +61,12 @@ def write_files(directory: LabDirectory, node: NodePlan) -> None:
     deepest_first = sorted(incomplete, key=lambda path: len(path.parts), reverse=True)
     directories = {str(path): _hold_places(path, _below(base, path)) for path in deepest_first}
     _record(directory, node.name).write_text(json.dumps(asdict(Covers(files, directories))))
+
+
+def remove_files(directory: LabDirectory, node: str) -> None:
+    """Removes a node's files from the lab's directory; not an error where it has none."""
+    shutil.rmtree(_base(directory, node), ignore_errors=True)
+    _record(directory, node).unlink(missing_ok=True)
 
 
 def _real_path(node: NodePlan, file: FilePlan) -> Path:

@@ -167,7 +167,7 @@ class LinkPlan:
     @property
     def wire(self) -> tuple[object, ...]:
         """What cannot change while the link is up: where this differs it is another one of the same name."""
-        return self.type, self.mtu, self.macsec, [(end.node, end.name, end.mac) for end in self.ends]
+        return self.type, self.mtu, self.macsec, self.ends
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from netns_lab.marks import lab_of
@@ -63,6 +63,16 @@ def end_processes(mark: str, grace_s: float) -> dict[int, str]:
     SIGTERM, then SIGKILL for those that are still there after grace_s. What was ended: command line by pid.
     """
     namespaces = _namespaces_in_use()
+    return _end(lambda pid: mark in _marks_of(pid, namespaces), grace_s)
+
+
+def end_processes_inside(namespace: Path, grace_s: float) -> dict[int, str]:
+    """The same for every process that lives in a network namespace."""
+    inode = _inode(namespace)
+    return {} if inode is None else _end(lambda pid: _inode(_namespace_of(pid)) == inode, grace_s)
+
+
+def _end(belongs: Callable[[int], bool], grace_s: float) -> dict[int, str]:
     ended: dict[int, str] = {}
     watched: list[int] = []
     try:
@@ -70,7 +80,7 @@ def end_processes(mark: str, grace_s: float) -> dict[int, str]:
             with contextlib.suppress(ProcessLookupError):
                 # The pidfd comes before the look: what is signalled is what was looked at.
                 watched.append(os.pidfd_open(pid))
-                if mark in _marks_of(pid, namespaces):
+                if belongs(pid):
                     ended[pid] = " ".join(_command(pid)).strip()
                 else:
                     os.close(watched.pop())

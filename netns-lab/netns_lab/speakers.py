@@ -72,7 +72,9 @@ class LabRouter:
             self._session_changed,
             self._refused,
         )
-        self._replayed = False
+        self.replayed = False
+        """Whether the speaker has told all it knows."""
+        self._stale_routes: asyncio.TimerHandle | None = None
         self._died_ns = 0
         self._lost_with_speaker: set[str] = set()
 
@@ -82,15 +84,47 @@ class LabRouter:
         if running is not None:
             with contextlib.suppress(ProcessLookupError):
                 self.speaker.adopt(running)
-                asyncio.get_running_loop().call_later(STALE_ROUTES_LIMIT_S, self._drop_stale_routes)
+                self._await_replay()
                 return
         self.speaker.start()
         self._log.add(EventKind.SPEAKER_STARTED, name, f"ExaBGP of {name} started")
 
+    def succeed(self, other: "LabRouter") -> None:
+        """Takes over from a detached one of the same node: its ExaBGP child, which goes by the new plan."""
+        self.speaker.succeed(other.speaker)
+        self._await_replay()
+
+    def _await_replay(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._stale_routes = loop.call_later(STALE_ROUTES_LIMIT_S, self._drop_stale_routes)
+
     async def detach(self) -> None:
         """Lets go of the ExaBGP child and of the kernel's routes; both stay."""
+        if self._stale_routes is not None:
+            self._stale_routes.cancel()
         await self.speaker.detach()
         self._kernel.close()
+
+    async def stop(self) -> None:
+        """Ends the ExaBGP child and removes the routes that BGP brought."""
+        await self.speaker.stop()
+        self.router.remove_routes()
+        await self.detach()
+
+    def differs(self, plan: LabPlan, node: NodePlan, interfaces: Mapping[str, InterfaceState]) -> bool:
+        """Whether this is not the router that it would be by another plan."""
+        sessions = {session.neighbor: session for session in sessions_of(plan, node, interfaces)}
+        return (
+            speaker_config(plan, node) != self.router.config
+            or node.originate != self.node.originate
+            or sessions.keys() != self.router.sessions.keys()
+            or any(not session.is_of(self.router.sessions[name]) for name, session in sessions.items())
+        )
+
+    def follow(self, node: NodePlan, interfaces: Mapping[str, InterfaceState]) -> None:
+        """Takes in a plan that is the same to BGP."""
+        self.node = node
+        self.interfaces = dict(interfaces)
 
     def interface_changed(self, change: InterfaceChange) -> None:
         """Follows the guard: traffic has left a lost interface already and may return to one that is back."""
@@ -115,14 +149,14 @@ class LabRouter:
                 EventKind.ROUTES_MOVED, self.node.name, f"{self.node.name} rewrote its nexthop groups"
             )
         if any(isinstance(event, SnapshotEnd) for event in events):
-            self._replayed = True
+            self.replayed = True
             for state in self.interfaces.values():
                 if not state.usable:  # it was lost while no controller was there to end its sessions
                     self.router.end_sessions(state.ifindex, f"{state.interface} is down", self._now_ns())
         self._report_recovery()
 
     def _drop_stale_routes(self) -> None:
-        if not self._replayed:
+        if not self.replayed:
             self.router.drop_stale_routes()
 
     def _exited(self, status: int | None) -> None:
@@ -163,6 +197,7 @@ class LabRouter:
             self.node.name,
             f"{self.node.name}'s session with {session.peer_node} over {session.link} "
             f"({session.neighbor}) is {state}{reason}",
+            session.since_ns,
             link=session.link,
         )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, get_args
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -31,11 +31,14 @@ from netns_lab.source import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from netns_lab.plan import LabPlan
 
 __all__ = ["Problem", "Topology", "TopologyError", "find_topology_file", "load_topology", "parse_topology"]
 
 M = TypeVar("M", bound=BaseModel)
+KnownLabs: TypeAlias = "Callable[[str], LabPlan | None]"
 Place = tuple[str | int, ...]
 
 _SECRETS = {"sak", "password", "cak", "ckn"}
@@ -48,21 +51,26 @@ _EXPECTED = {
 }
 
 
-def load_topology(place: str | Path, running: LabPlan | None = None) -> Topology:
+def _no_lab(name: str) -> None:
+    """No lab is to be changed."""
+
+
+def load_topology(place: str | Path, known: KnownLabs = _no_lab) -> Topology:
     """The topology of a file or of a directory's only *.yaml; `TopologyError` lists all that is wrong.
 
-    `running` is the plan of the lab that it is to change: interfaces without a name keep theirs.
+    `known` is asked by name for the plan of the lab that the topology is to change: interfaces without a name
+    keep theirs.
     """
     path = find_topology_file(place)
-    return _build(read_source(path), str(path), running)
+    return _build(read_source(path), str(path), known)
 
 
-def parse_topology(text: str, file: str = "topology.yaml", running: LabPlan | None = None) -> Topology:
+def parse_topology(text: str, file: str = "topology.yaml", known: KnownLabs = _no_lab) -> Topology:
     """The topology in `text`; `file` is the name that problems carry."""
-    return _build(parse_source(text, file), file, running)
+    return _build(parse_source(text, file), file, known)
 
 
-def _build(source: Value, file: str, running: LabPlan | None) -> Topology:
+def _build(source: Value, file: str, known: KnownLabs) -> Topology:
     root = _with_defaults(source)
     report = _Report(root, file)
     shape = report.read(TopologyFile, ())
@@ -76,6 +84,7 @@ def _build(source: Value, file: str, running: LabPlan | None) -> Topology:
     report.finish()
 
     assert shape is not None, "a shape that cannot be read is a problem"
+    running = known(shape.name)
     topology = Topology(name=shape.name, nodes=nodes, links=_with_names(tuple(links.values()), running))
     try:
         plan_addresses(topology, running)

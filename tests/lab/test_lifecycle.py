@@ -71,14 +71,6 @@ def test_two_labs_of_the_same_topology_live_side_by_side(tmp_path: Path, name: s
     assert quad.whole()
 
 
-def test_a_second_lab_of_the_same_name_is_refused_and_the_first_lives_on(quad: Lab, tmp_path: Path) -> None:
-    answer = quadlink("up", str(write_quad(tmp_path, quad.name)))
-    assert answer.returncode == 2
-    assert f"a lab named {quad.name} exists already" in answer.stderr
-    assert f"quadlink down --name {quad.name}" in answer.stderr
-    assert quad.whole()
-
-
 def test_a_foreign_namespace_of_a_wanted_name_is_refused_and_kept(tmp_path: Path, name: str) -> None:
     foreign = f"{name}-gcp"
     subprocess.run(["ip", "netns", "add", foreign], check=True)

@@ -24,7 +24,7 @@ CH1, CH2, LAN1, LAN2 = (
 
 
 def planned(text: str, running: LabPlan | None = None) -> LabPlan:
-    return plan_lab(parse_topology(text, running=running), secrets.token_bytes, running)
+    return plan_lab(parse_topology(text, known=lambda name: running), secrets.token_bytes, running)
 
 
 def test_the_same_topology_is_the_same_plan_again() -> None:

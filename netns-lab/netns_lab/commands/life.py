@@ -30,9 +30,10 @@ def up(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be made.")] = False,
     format: FormatOption = None,
 ) -> None:
-    """Build a lab and wait until it is ready. Alias: deploy.
+    """Build a lab and wait until it is ready; change one that runs. Alias: deploy.
 
-    Exit 0 when its sessions are up and its prefixes installed, else 1 and what is missing.
+    Exit 0 when its sessions are up and its prefixes installed, else 1 and what is missing. Of a lab that runs
+    only what differs in the file is added, removed or changed, and told; the rest notices nothing.
 
     \b
     Examples:
@@ -48,28 +49,44 @@ def up(
 
 
 def _dry_run(file: Path, output: Output) -> None:
-    from netns_lab.dry_run import print_plan
+    from netns_lab.change import difference_of, known_plan, why_not_changed
+    from netns_lab.directory import LabDirectory
+    from netns_lab.dry_run import print_difference, print_plan
     from netns_lab.plan import plan_lab
     from netns_lab.topology import find_topology_file, load_topology
 
-    print_plan(plan_lab(load_topology(find_topology_file(file)), lambda octets: bytes(octets)), output)
+    topology = load_topology(find_topology_file(file), known_plan)
+    if known_plan(topology.name) is None:
+        print_plan(plan_lab(topology, lambda octets: bytes(octets)), output)
+    elif problem := why_not_changed(LabDirectory(topology.name)):
+        say(f"{problem}: `up` would build it anew")
+        print_plan(plan_lab(topology, lambda octets: bytes(octets)), output)
+    else:
+        print_difference(difference_of(topology), output)
 
 
 def _up(file: Path, wait: bool, timeout: str, output: Output) -> None:
-    from netns_lab.builder import running_lab
+    from netns_lab.change import lab_up
     from netns_lab.inspection import look
     from netns_lab.topology import find_topology_file
 
     need_root()
     timeout_s = seconds("--timeout", timeout) if wait else 0.0
-    with running_lab(
-        find_topology_file(file), lambda text: say(f"up: {text}"), timeout_s, keep=True
-    ) as running:
-        name, missing = running.directory.name, running.missing
-        links = look("links", running.directory)
+    with lab_up(find_topology_file(file), lambda text: say(f"up: {text}"), timeout_s) as lab:
+        name, missing = lab.directory.name, lab.missing
+        links = look("links", lab.directory)
+        changes = [str(change) for change in lab.changes]
+        table = shortened(links.table, MAX_LINES, "`quadlink inspect links` shows all")
         output.document(
-            {"lab": name, "ready": not missing, "missing": missing, "links": links.document["links"]},
-            shortened(links.table, MAX_LINES, "`quadlink inspect links` shows all"),
+            {
+                "lab": name,
+                "action": lab.action,
+                "changes": [change.as_json() for change in lab.changes],
+                "ready": not missing,
+                "missing": missing,
+                "links": links.document["links"],
+            },
+            "\n".join(changes) or (table if lab.action != "unchanged" else "nothing to change"),
         )
     if not missing:
         say(f"lab {name} is up; try `quadlink ping-all`")

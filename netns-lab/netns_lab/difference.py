@@ -1,0 +1,225 @@
+"""What a changed topology asks of a running lab: the changes, in words, and the plans on the way there.
+
+Pure: two plans in. A link is made anew where its wire differs. A node is made anew, and its links with it,
+where it is another BGP speaker (another ASN or router id), or has fewer sysctls, other files or other
+commands to begin with. Everything else changes in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from ipaddress import ip_interface
+from typing import TYPE_CHECKING, Literal
+
+from netns_lab.plan import InterfacePlan, LabPlan, LinkPlan, NodePlan, plan_lab, with_new_scis
+
+if TYPE_CHECKING:
+    from netns_lab.models import Topology
+
+Action = Literal["added", "removed", "made anew", "changed"]
+# What is too long to tell, or secret.
+_ONLY_NAMED = ("default_routes", "exec", "services", "files")
+# What follows from other changes, which are told already, or has no effect on a node that is there.
+_UNTOLD = ("interfaces", "forwarding", "router_id", "mtu")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that changes; `details` say how, in words."""
+
+    kind: Literal["node", "link"]
+    name: str
+    action: Action
+    details: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        how = f": {', '.join(self.details)}" if self.details else ""
+        return f"{self.kind} {self.name} {self.action}{how}"
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """From one plan of a lab to another."""
+
+    running: LabPlan
+    wanted: LabPlan
+    changes: tuple[Change, ...]
+
+    def named(self, kind: Literal["node", "link"], *actions: Action) -> set[str]:
+        """The names of the nodes or links to which this happens."""
+        return {change.name for change in self.changes if change.kind == kind and change.action in actions}
+
+    def stages(self) -> list[LabPlan]:
+        """The plans to go through: what is in the way goes first, then all comes, and the rest goes last."""
+        remade = self.named("node", "made anew")
+        comes = self.named("link", "added", "made anew")
+        goes = self.named("link", "removed")
+        in_the_way = {name for name in goes if self._is_in_the_way(self.running.link(name), comes)}
+        without = _without(self.running, remade, self.named("link", "made anew") | in_the_way)
+        rest = [link for link in without.links if link.name in goes]
+        old_nodes = [node for node in without.nodes if node.name in self.named("node", "removed")]
+        both = _with(self.wanted, self.running, old_nodes, rest) if comes else self.wanted
+        stages = [self.running]
+        for plan in (without, both, self.wanted):
+            if plan != stages[-1]:
+                stages.append(plan)
+        return stages[1:]
+
+    def _is_in_the_way(self, link: LinkPlan, comes: Collection[str]) -> bool:
+        """Whether a new link wants an interface or a subnet of this one on the same node."""
+        new_ends = [end for new in self.wanted.links if new.name in comes for end in new.ends]
+        return any(
+            old.node == new.node and (old.name == new.name or _overlap(old.addresses, new.addresses))
+            for old in link.ends
+            for new in new_ends
+        )
+
+
+def plan_change(topology: Topology, running: LabPlan, random_bytes: Callable[[int], bytes]) -> Difference:
+    """What a topology, loaded for a running lab, makes of it. `random_bytes` and errors as for `plan_lab`."""
+    wanted = plan_lab(topology, random_bytes, running)
+    remade = compare(running, wanted).named("link", "made anew")
+    return compare(running, with_new_scis(wanted, remade, random_bytes))
+
+
+def compare(running: LabPlan, wanted: LabPlan) -> Difference:
+    """Every change, nodes first, removals first, each in the order of its topology."""
+    nodes = {node.name: node for node in running.nodes}
+    links = {link.name: link for link in running.links}
+    left_nodes, left_links = {node.name for node in wanted.nodes}, {link.name for link in wanted.links}
+    changes = [Change("node", name, "removed") for name in nodes if name not in left_nodes]
+    changes += [change for node in wanted.nodes if (change := _node_change(nodes.get(node.name), node))]
+    remade = {change.name for change in changes if change.action == "made anew"}
+    changes += [Change("link", name, "removed") for name in links if name not in left_links]
+    for link in wanted.links:
+        if change := _link_change(links.get(link.name), link, remade):
+            changes.append(change)
+    return Difference(running, wanted, tuple(changes))
+
+
+def _node_change(running: NodePlan | None, wanted: NodePlan) -> Change | None:
+    if running is None:
+        return Change("node", wanted.name, "added")
+    details = tuple(_node_words(running, wanted))
+    speaks = running.asn is not None and wanted.asn is not None
+    remade = (
+        (speaks and (running.asn, running.router_id) != (wanted.asn, wanted.router_id))
+        or not running.sysctls.keys() <= wanted.sysctls.keys()
+        or running.files != wanted.files
+        or running.exec != wanted.exec
+    )
+    if remade:
+        return Change("node", wanted.name, "made anew", details)
+    return Change("node", wanted.name, "changed", details) if details else None
+
+
+def _link_change(running: LinkPlan | None, wanted: LinkPlan, remade_nodes: Collection[str]) -> Change | None:
+    if running is None:
+        return Change("link", wanted.name, "added")
+    details = [*_wire_words(running, wanted), *_session_words(running, wanted)]
+    for end, before, after in zip(wanted.ends, running.impairments, wanted.impairments, strict=True):
+        if before != after:
+            details.append(f"{end.node} loses {100 * after.loss:g}% (was {100 * before.loss:g}%)")
+    nodes = [end.node for end in wanted.ends if end.node in remade_nodes]
+    details += [f"with node {node}" for node in nodes]
+    if nodes or running.wire != wanted.wire:
+        return Change("link", wanted.name, "made anew", tuple(details))
+    return Change("link", wanted.name, "changed", tuple(details)) if details else None
+
+
+def _wire_words(running: LinkPlan, wanted: LinkPlan) -> Iterable[str]:
+    if running.type != wanted.type:
+        yield f"type {running.type} -> {wanted.type}"
+    elif running.macsec != wanted.macsec:
+        yield "MACsec settings"
+    if running.mtu != wanted.mtu:
+        yield f"mtu {running.mtu} -> {wanted.mtu}"
+    before, after = ([f"{end.node}:{end.name}" for end in link.ends] for link in (running, wanted))
+    if before != after:
+        yield f"endpoints {' '.join(before)} -> {' '.join(after)}"
+    for old, new in zip(running.ends, wanted.ends, strict=True):
+        if old.addresses != new.addresses:
+            yield f"addresses of {new.node} {' '.join(old.addresses)} -> {' '.join(new.addresses)}"
+
+
+def _session_words(running: LinkPlan, wanted: LinkPlan) -> Iterable[str]:
+    before, after = ({session.family: session for session in link.sessions} for link in (running, wanted))
+    yield from (f"no {family} BGP session" for family in before if family not in after)
+    yield from (f"a {family} BGP session" for family in after if family not in before)
+    common = [(before[family], after[family]) for family in after if family in before]
+    if any(old.password != new.password for old, new in common):
+        yield "BGP password"
+    hold_times = [[[end.hold_time_s for end in session.ends] for session in pair] for pair in common]
+    if any(old != new for old, new in hold_times):
+        yield "BGP hold time"
+
+
+def _node_words(running: NodePlan, wanted: NodePlan) -> Iterable[str]:
+    before, after = asdict(running), asdict(wanted)
+    for field in after:
+        if before[field] == after[field] or field in _UNTOLD:
+            continue
+        name = {"originate": "announces", "sysctls": "sysctl"}.get(field, field).replace("_", " ")
+        if field in _ONLY_NAMED:
+            yield name
+        elif isinstance(after[field], tuple | dict):
+            old, new = _items(before[field]), _items(after[field])
+            yield from (f"{name} +{item}" for item in new if item not in old)
+            yield from (f"{name} -{item}" for item in old if item not in new)
+        else:
+            yield f"{name} {before[field] or 'none'} -> {after[field] or 'none'}"
+
+
+def _items(value: tuple[str, ...] | Mapping[str, str]) -> list[str]:
+    return [f"{key}={value[key]}" for key in value] if isinstance(value, Mapping) else list(value)
+
+
+def _without(plan: LabPlan, nodes: Collection[str], links: Collection[str]) -> LabPlan:
+    """The plan less some nodes and links, and less what the others had of them."""
+    kept = tuple(
+        link
+        for link in plan.links
+        if link.name not in links and not any(end.node in nodes for end in link.ends)
+    )
+    names = {link.name for link in kept}
+    return LabPlan(
+        plan.name,
+        tuple(_with_interfaces_of(node, names) for node in plan.nodes if node.name not in nodes),
+        kept,
+        {name: addresses for name, addresses in plan.hosts.items() if name not in nodes},
+    )
+
+
+def _with_interfaces_of(node: NodePlan, links: Collection[str]) -> NodePlan:
+    interfaces = tuple(interface for interface in node.interfaces if interface.link in links)
+    names = {interface.name for interface in interfaces}
+    routes = []
+    for route in node.default_routes:
+        if hops := tuple(hop for hop in route.next_hops if hop.interface in names):
+            routes.append(replace(route, next_hops=hops))
+    return replace(node, interfaces=interfaces, default_routes=tuple(routes))
+
+
+def _with(plan: LabPlan, running: LabPlan, nodes: Iterable[NodePlan], links: Sequence[LinkPlan]) -> LabPlan:
+    """The plan and some nodes and links more, which the lab has already."""
+    interfaces: dict[str, tuple[InterfacePlan, ...]] = {}
+    for end in (end for link in links for end in link.ends):
+        interfaces[end.node] = (*interfaces.get(end.node, ()), end)
+    ours = [
+        replace(node, interfaces=(*node.interfaces, *interfaces.get(node.name, ()))) for node in plan.nodes
+    ]
+    theirs = {node.name: running.hosts[node.name] for node in nodes}
+    return LabPlan(plan.name, (*ours, *nodes), (*plan.links, *links), {**plan.hosts, **theirs})
+
+
+def _overlap(ours: Iterable[str], theirs: Iterable[str]) -> bool:
+    networks = [ip_interface(address).network for address in theirs]
+    return any(
+        network.version == mine.version and network.overlaps(mine)
+        for mine in (ip_interface(address).network for address in ours)
+        for network in networks
+    )
