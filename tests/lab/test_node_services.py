@@ -111,8 +111,11 @@ def sleeping(session: int) -> list[str]:
     return sorted(found)
 
 
-def test_a_service_is_restarted_whole_and_outlives_its_controller(tmp_path: Path, name: str) -> None:
-    up = quadlink("up", str(write(tmp_path, name, WEB)))
+def test_a_service_is_restarted_whole_outlives_its_controller_and_follows_its_topology(
+    tmp_path: Path, name: str
+) -> None:
+    path = write(tmp_path, name, WEB)
+    up = quadlink("up", str(path))
     assert up.returncode == 0, up.stderr
     directory = LabDirectory(name)
     first = service(name)
@@ -143,8 +146,14 @@ def test_a_service_is_restarted_whole_and_outlives_its_controller(tmp_path: Path
     eventually(lambda: service(name)["restarts"] == 2 and service(name)["state"] == "running")
     assert sleeping(second) == []
     third = service(name)["pid"]
+
+    path.write_text(path.read_text().replace("exec /srv/quadlink-test/web.sh", "exec sleep 3000"))
+    changed = quadlink("up", str(path))
+    assert (changed.returncode, changed.stdout) == (0, "node h1 changed: services\n"), changed.stderr
+    fourth = service(name)["pid"]
+    assert (sleeping(third), sleeping(fourth)) == ([], ["3000"])
     assert quadlink("down", "--name", name).returncode == 0
-    assert sleeping(third) == []
+    assert sleeping(fourth) == []
 
 
 def restart_controller(name: str) -> None:
