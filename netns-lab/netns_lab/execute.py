@@ -39,15 +39,15 @@ def start_inside(
 
     def start() -> subprocess.Popen[Any]:
         enter(directory, node)
-        return subprocess.Popen(
-            command, **{"stdin": subprocess.DEVNULL, "env": environment(directory, node), **settings}
-        )
-
-    with ThreadPoolExecutor(1) as visitor:
         try:
-            return visitor.submit(start).result()
+            return subprocess.Popen(
+                command, **{"stdin": subprocess.DEVNULL, "env": environment(directory, node), **settings}
+            )
         except FileNotFoundError:
             raise no_command(command) from None
+
+    with ThreadPoolExecutor(1) as visitor:
+        return visitor.submit(start).result()
 
 
 def no_command(command: Sequence[str]) -> LabError:

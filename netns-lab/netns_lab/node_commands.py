@@ -43,17 +43,19 @@ def run_commands(directory: LabDirectory, node: NodePlan, limit_s: float = LIMIT
             problem = _wait(process, limit_s)
             if problem:
                 log.seek(start)
-                lines = log.read().decode(errors="replace").splitlines()
-                said = "".join(f"\n{line}" for line in lines[-QUOTED_LINES:])
-                raise CommandFailed(f"node {node.name}: exec `{command}` {problem}{said and ':'}{said}")
+                said = log.read().decode(errors="replace").splitlines()[-QUOTED_LINES:]
+                quoted = "\n".join([":", *said]) if said else ""
+                raise CommandFailed(f"node {node.name}: exec `{command}` {problem}{quoted}")
 
 
 def _wait(process: subprocess.Popen[bytes], limit_s: float) -> str:
-    """What went wrong with it; empty where nothing did."""
+    """What went wrong with it; empty where nothing did. Whatever ends the wait early ends the command."""
     try:
         status = process.wait(limit_s)
-    except subprocess.TimeoutExpired:
+    except BaseException as error:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        return f"did not end within {limit_s:g} s"
+        if isinstance(error, subprocess.TimeoutExpired):
+            return f"did not end within {limit_s:g} s"
+        raise
     return how_it_ended(status) if status else ""

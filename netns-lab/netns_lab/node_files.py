@@ -126,13 +126,20 @@ def show_files(directory: LabDirectory, node: str) -> None:
         covers = Covers(**json.loads(_record(directory, node).read_bytes()))
     except FileNotFoundError:
         return
-    working_directory = os.getcwd()
+    working_directory = _working_directory()
     base = _base(directory, node)
     for path in map(Path, covers.files):
         mount(_below(base, path), path, MS_BIND)
     for path, names in ((Path(path), names) for path, names in covers.directories.items()):
         _cover_directory(path, _below(base, path), names)
     os.chdir(working_directory)  # the one we stand in may have been covered
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return "/"  # it was removed
 
 
 def _cover_directory(path: Path, ours: Path, names: Sequence[str]) -> None:
