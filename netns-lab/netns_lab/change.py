@@ -1,5 +1,6 @@
 """`quadlink up`: a lab becomes what its topology says. Of one that runs, what stays notices nothing."""
 
+import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -44,7 +45,13 @@ class HalfChanged(LabError):
 
 
 def known_plan(name: str) -> LabPlan | None:
-    """The plan of the lab of that name; None where there is none, or one that never came up."""
+    """The plan of the lab of that name; None where there is none, or one that never came up.
+
+    Raises LabError where it may not be read.
+    """
+    folder = LabDirectory(name).path
+    if folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
+        raise LabError(f"lab {name} is there, and only root may see how; run it again with sudo")
     if name not in running_labs():
         return None
     try:
@@ -127,15 +134,16 @@ def apply(difference: Difference, say: Say, settle_timeout_s: float) -> None:
     except (LabError, LinkError, OSError) as error:
         with suppress(LabError, LinkError, OSError):
             clear_strangers(directory, engine, load_plan(directory))
-        raise HalfChanged(
-            f"{error}\nquadlink: lab {directory.name} runs on as far as it was changed; "
-            "`quadlink up` again goes on from there"
-        ) from error
+        raise HalfChanged(f"{_half_changed(directory)}: {error}") from error
     except BaseException:
-        say(f"lab {directory.name} runs on as far as it was changed; `quadlink up` again goes on from there")
+        say(_half_changed(directory))
         raise
     finally:
         engine.close()
+
+
+def _half_changed(directory: LabDirectory) -> str:
+    return f"lab {directory.name} runs on, changed in part, and `quadlink up` again goes on from there"
 
 
 def _go_through(
@@ -144,8 +152,9 @@ def _go_through(
     clear_strangers(directory, engine, difference.running)
     before = difference.running
     with ControllerClient(directory) as controller:
+        controller.call("reload")  # what an interrupted change may not have told it
         missing = set(controller.call("missing"))
-        for after in difference.stages() or [before]:
+        for after in difference.stages():
             make(directory, engine, before, after, say)
             # The guard and the controller go by what is saved, also those that start now in their place.
             save_plan(directory, after)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from ipaddress import ip_interface
 from typing import TYPE_CHECKING, Literal
 
-from netns_lab.plan import InterfacePlan, LabPlan, LinkPlan, NodePlan, plan_lab, with_new_scis
+from netns_lab.plan import InterfacePlan, LabPlan, LinkPlan, MacsecPlan, NodePlan, plan_lab, with_new_scis
 
 if TYPE_CHECKING:
     from netns_lab.models import Topology
@@ -134,8 +134,8 @@ def _link_change(running: LinkPlan | None, wanted: LinkPlan, remade_nodes: Colle
 def _wire_words(running: LinkPlan, wanted: LinkPlan) -> Iterable[str]:
     if running.type != wanted.type:
         yield f"type {running.type} -> {wanted.type}"
-    elif running.macsec != wanted.macsec:
-        yield "MACsec settings"
+    elif running.macsec and wanted.macsec:
+        yield from _macsec_words(running.macsec, wanted.macsec)
     if running.mtu != wanted.mtu:
         yield f"mtu {running.mtu} -> {wanted.mtu}"
     before, after = ([f"{end.node}:{end.name}" for end in link.ends] for link in (running, wanted))
@@ -144,6 +144,15 @@ def _wire_words(running: LinkPlan, wanted: LinkPlan) -> Iterable[str]:
     for old, new in zip(running.ends, wanted.ends, strict=True):
         if old.addresses != new.addresses:
             yield f"addresses of {new.node} {' '.join(old.addresses)} -> {' '.join(new.addresses)}"
+
+
+def _macsec_words(running: MacsecPlan, wanted: MacsecPlan) -> Iterable[str]:
+    if running.cipher != wanted.cipher:
+        yield f"cipher {running.cipher} -> {wanted.cipher}"
+    if running.replay_window != wanted.replay_window:
+        yield f"replay window {running.replay_window} -> {wanted.replay_window}"
+    if running.sak != wanted.sak:
+        yield "SAK"
 
 
 def _session_words(running: LinkPlan, wanted: LinkPlan) -> Iterable[str]:

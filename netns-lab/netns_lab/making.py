@@ -4,7 +4,8 @@ Both halves can be done again after they were interrupted. What is in both plans
 differs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from dataplane.interface import EngineInterface, LinkError
@@ -32,6 +33,16 @@ def nothing(name: str) -> LabPlan:
     return LabPlan(name, (), (), {})
 
 
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What the engine refuses is what the lab cannot be."""
+    try:
+        yield
+    except LinkError as error:
+        raise LabError(str(error)) from error
+
+
+@_refusals()
 def make(
     directory: LabDirectory,
     engine: EngineInterface,
@@ -69,12 +80,14 @@ def make(
             engine.impair(link.name, link.impairments)
 
 
+@_refusals()
 def unmake(directory: LabDirectory, engine: EngineInterface, before: LabPlan, after: LabPlan) -> None:
     """Removes what `after` has no more. Raises LabError."""
     links = {link.name for link in after.links}
+    there = {state.name for state in engine.links()}
     for link in before.links:
-        if link.name not in links:
-            _remove_link(engine, link.name)
+        if link.name in there and link.name not in links:
+            engine.remove_link(link.name)
     nodes = {node.name: node for node in after.nodes}
     for node in before.nodes:
         if node.name not in nodes:
@@ -83,12 +96,13 @@ def unmake(directory: LabDirectory, engine: EngineInterface, before: LabPlan, af
             unconfigure_network(node, nodes[node.name])
 
 
+@_refusals()
 def clear_strangers(directory: LabDirectory, engine: EngineInterface, plan: LabPlan) -> None:
     """Removes what an interrupted change has left beside what the lab is planned to have."""
     links = {link.name for link in plan.links}
     for state in engine.links():
         if state.name not in links:
-            _remove_link(engine, state.name)
+            engine.remove_link(state.name)
     namespaces = {node.namespace for node in plan.nodes}
     mark = directory.mark
     for namespace in [name for name, found in marked_namespaces().items() if found == mark]:
@@ -120,15 +134,7 @@ def _add_link(engine: EngineInterface, plan: LabPlan, link: LinkPlan) -> None:
     )
     macsec = MacsecSpecification(link.macsec.cipher, link.macsec.replay_window) if link.macsec else None
     sak = link.macsec.sak.reveal() if link.macsec and link.macsec.sak else None
-    try:
-        engine.add_link(LinkSpecification(link.name, (first, second), link.mtu, macsec), sak)
-    except LinkError as error:
-        raise LabError(str(error)) from error
-
-
-def _remove_link(engine: EngineInterface, name: str) -> None:
-    if name in {state.name for state in engine.links()}:
-        engine.remove_link(name)
+    engine.add_link(LinkSpecification(link.name, (first, second), link.mtu, macsec), sak)
 
 
 def _remove_node(directory: LabDirectory, name: str, namespace: str) -> None:

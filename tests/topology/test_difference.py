@@ -59,6 +59,10 @@ WORDS = {
         (('"r2:ch2"]', '"r2:ch2"], mtu: 1400'),),
         ["link ch2 made anew: mtu 1500 -> 1400"],
     ),
+    "MACsec": (
+        (('"r2:ch2"]', '"r2:ch2"], macsec: {replay_window: 0, sak: "SAK"}'.replace("SAK", "5a" * 32)),),
+        ["link ch2 made anew: replay window 64 -> 0, SAK"],
+    ),
     "type": (
         (('"r2:ch2"]', '"r2:ch2"], type: plain'),),
         ["link ch2 made anew: type macsec -> plain"],
