@@ -108,7 +108,9 @@ class Controller:
     def _follow_guard(self) -> None:
         self.guard.introduce()
         self._guarding.watch(self.guard.pid)
-        asyncio.get_running_loop().add_reader(self.guard.fileno(), self._read_guard)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self.guard.fileno(), self._read_guard)
+        loop.call_soon(self._read_guard)  # what came with the first answer makes the socket readable no more
 
     def _read_guard(self) -> None:
         try:
@@ -148,6 +150,7 @@ class Controller:
         self._read_guard()
         self.guard.reload()
         self._take(self.guard.wait())
+        self._read_guard()  # changes that came with the answer make the socket readable no more
 
     def _take(self, states: list[InterfaceState]) -> None:
         """Takes in the whole truth, and makes up for changes that were not heard of."""
