@@ -1,7 +1,7 @@
 """One router over a kernel in memory: what its sessions and interfaces do to routes and to what it says."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -338,17 +338,20 @@ def test_the_end_of_a_speaker_takes_its_routes_and_its_return_brings_them(establ
     assert None not in told.values()
 
 
-def restarted(before: Setting) -> Setting:
-    """The same router run by another controller, over the kernel that the first one left."""
+def restarted(before: Setting, neighbors: Sequence[str] = NEIGHBORS) -> Setting:
+    """The same router, with these neighbors, run by another controller over what the first has installed."""
     after = Setting.__new__(Setting)
     after.__dict__.update(before.__dict__)
     sessions = [
         Session(neighbor, f"r{i + 2}", f"ch{i + 1}", f"eth{i + 1}", IFINDEX[neighbor])
         for i, neighbor in enumerate(NEIGHBORS)
+        if neighbor in neighbors
     ]
+    config = before.router.config
+    kept = tuple(neighbor for neighbor in config.neighbors if neighbor.peer_address in neighbors)
     down = [ifindex for ifindex in IFINDEX.values() if ifindex in before.kernel.down]
     after.router = Router(
-        before.router.config,
+        replace(config, neighbors=kept),
         sessions,
         [OWN],
         RouteTable(before.kernel, down),
@@ -388,6 +391,21 @@ def test_a_new_controller_keeps_off_a_link_that_was_lost_before_it_came(establis
     assert after.hops(FAR) == hops_over(NEIGHBORS[0], NEIGHBORS[2])
     after.regain(NEIGHBORS[1])
     assert after.hops(FAR) == hops_over(*NEIGHBORS[:3])
+
+
+def test_what_is_told_of_a_neighbor_that_is_gone_brings_no_route_and_is_forgotten(
+    established: Setting,
+) -> None:
+    gone, *kept = NEIGHBORS
+    established.story.take()
+    after = restarted(established, kept)
+    heard = [announce(neighbor) for neighbor in NEIGHBORS[:3]]
+    told = [Advertised(neighbor, "next-hop self", (OWN,)) for neighbor in NEIGHBORS]
+    ups = [SessionUp(neighbor, 5) for neighbor in NEIGHBORS]
+    after.receive(*told, *ups, *heard, SnapshotEnd(), SessionDown(gone, "removed"))
+    assert after.hops(FAR) == hops_over(*NEIGHBORS[1:3])
+    assert commands.forget(gone) in after.story.commands()
+    assert set(after.router.sessions) == set(kept)
 
 
 def test_why_a_session_is_down_is_known_to_a_new_controller_too(setting: Setting) -> None:
