@@ -118,7 +118,7 @@ class Engine:
         return self._state(link)
 
     def remove_link(self, name: str) -> None:
-        """Takes a link and its ports away."""
+        """Takes a link and its ports away, after the frames that its ports have taken already."""
         link = self._link(name)
         for capture in self._captures.values():
             capture.forget(name)

@@ -9,7 +9,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { EVENTS = 64 };
+/* LAST_BURSTS hold what a TAP device queues at most, its tx_queue_len of 1000 frames. */
+enum { EVENTS = 64, LAST_BURSTS = 16 };
 static const uint64_t STOP = UINT64_MAX;
 
 typedef struct {
@@ -227,12 +228,25 @@ int ql_engine_add_wire(ql_engine *engine, const ql_wire_config *config)
     return (int)wire->id;
 }
 
+/* Carries what waits in the sending port; the worker's lock is held. */
+static void carry_rest(ql_worker *worker, ql_wire *wire)
+{
+    const uint64_t *taken = &wire->config.counters[QL_WIRE_TX_FRAMES];
+    for (int i = 0; i < LAST_BURSTS; i++) {
+        uint64_t before = *taken;
+        ql_wire_run(wire, &worker->burst);
+        if (*taken == before)
+            return;
+    }
+}
+
 int ql_engine_remove_wire(ql_engine *engine, uint32_t id)
 {
     ql_worker *worker = worker_of(engine, id);
     worker_lock(worker);
     ql_wire *wire = find(engine, id);
     if (wire != NULL) {
+        carry_rest(worker, wire);
         worker->wires[id / engine->worker_count] = NULL;
         epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, wire->config.from_fd, NULL);
     }

@@ -61,6 +61,7 @@ int ql_engine_event_fd(const ql_engine *engine);
 
 /* All return -1 with errno set on failure. A wire's id is unique while it exists. */
 int ql_engine_add_wire(ql_engine *engine, const ql_wire_config *config);
+/* Carries first what the sending port still holds. */
 int ql_engine_remove_wire(ql_engine *engine, uint32_t wire);
 /* A blocked wire loses every frame after it was protected. Takes effect on the next frame. */
 int ql_engine_block_wire(ql_engine *engine, uint32_t wire, int blocked);

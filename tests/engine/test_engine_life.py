@@ -323,3 +323,19 @@ def test_a_fault_for_a_time_ends_when_that_has_come_and_not_before() -> None:
 def resources() -> tuple[int, int]:
     """Open descriptors and threads of this process."""
     return descriptors(), len(os.listdir("/proc/self/task"))
+
+
+def test_a_link_that_is_removed_delivers_what_its_ports_have_taken() -> None:
+    engine = Engine(workers=1)
+    try:
+        for _ in range(100):
+            ports = memory_ports()
+            engine.add_link(specification(), ports=ports)
+            for end in (0, 1):
+                ports[end].node.send(FRAME)
+            engine.remove_link("ch1")
+            assert [ports[1 - end].node.recv(4096) for end in (0, 1)] == [FRAME, FRAME]
+            for port in ports:
+                port.node.close()
+    finally:
+        engine.close()
