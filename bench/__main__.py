@@ -6,10 +6,10 @@ import sys
 from netns_lab.boundary import run_command
 from netns_lab.output import Format, Output
 
-from bench import smoke
+from bench import scale, smoke
 from bench.figures import report
 
-BENCHMARKS = {"smoke": smoke.run}
+BENCHMARKS = {"scale": scale.run, "smoke": smoke.run}
 
 
 def main() -> None:

@@ -1,12 +1,9 @@
 """The few figures that tell whether the whole works as it should: build, break, carry, take down."""
 
 import select
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from netns_lab.builder import RunningLab, running_lab
 from netns_lab.demo import QUAD, READY_TIMEOUT_S
@@ -17,6 +14,7 @@ from netns_lab.trial import Traffic
 from pyroute2 import IPRoute
 
 from bench.figures import Figure, figure
+from bench.shell import timed_command
 from bench.tcp import throughput_gbps, veth_pair
 from dataplane.link_state import LinkMonitor
 from dataplane.namespace import run_in_namespace
@@ -45,11 +43,11 @@ def run(say: Say) -> list[Figure]:
             start = time.monotonic()
         down_s.append(time.monotonic() - start)
     say("bench: demo")
-    demo_s = _timed_command("demo", "--format", "json")
+    demo_s = timed_command("demo", "--format", "json")
     with running_lab(QUAD, _quietly, READY_TIMEOUT_S) as lab:
         _check_ready(lab.missing)
         say("bench: inspect")
-        inspect_s = [_timed_command("--name", lab.directory.name, "inspect", "links") for _ in range(ROUNDS)]
+        inspect_s = [timed_command("--name", lab.directory.name, "inspect", "links") for _ in range(ROUNDS)]
         say("bench: carrier of the far end")
         carrier_ms = [_far_carrier_loss_ms(lab.plan) for _ in range(CARRIER_ROUNDS)]
         say("bench: TCP over one channel, and over bare veth")
@@ -74,16 +72,6 @@ def _quietly(text: str) -> None:
 def _check_ready(missing: list[str]) -> None:
     if missing:
         raise NotReady(f"the lab is not ready: {'; '.join(missing)}")
-
-
-def _timed_command(*words: str) -> float:
-    """Seconds that a command takes, from the shell and back."""
-    command = [str(Path(sys.executable).with_name("quadlink")), *words]
-    start = time.monotonic()
-    answer = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    if answer.returncode != 0:
-        raise LabError(f"quadlink {' '.join(words)} failed: {answer.stderr.decode(errors='replace')}")
-    return time.monotonic() - start
 
 
 def _far_carrier_loss_ms(plan: LabPlan) -> float:

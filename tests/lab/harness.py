@@ -21,10 +21,10 @@ ROUTES = (("aws", "10.2.0.0/16"), ("aws", "fd02::/48"), ("gcp", "10.1.0.0/16"), 
 """Which router must have a route to which prefix."""
 
 
-def quadlink(*words: str) -> subprocess.CompletedProcess[str]:
+def quadlink(*words: str, timeout_s: float = COMMAND_TIMEOUT_S) -> subprocess.CompletedProcess[str]:
     """Runs the command line as a user does."""
     return subprocess.run(
-        [str(QUADLINK), *words], capture_output=True, text=True, check=False, timeout=COMMAND_TIMEOUT_S
+        [str(QUADLINK), *words], capture_output=True, text=True, check=False, timeout=timeout_s
     )
 
 

@@ -55,7 +55,7 @@ def test(
 
 
 def bench(
-    benchmark: Annotated[str, typer.Argument(metavar="NAME", help="smoke.")],
+    benchmark: Annotated[str, typer.Argument(metavar="NAME", help="smoke or scale.")],
     format: FormatOption = None,
 ) -> None:
     """Measure on this machine.
