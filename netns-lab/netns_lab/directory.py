@@ -221,12 +221,22 @@ def _is_served(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
         try:
             probe.connect(str(path))
-            # A process that was killed loses its memory first and its sockets last.
-            return bool(Path(f"/proc/{peer_pid(probe)}/environ").read_bytes())
         except BlockingIOError:
             return True  # too busy to accept, or stopped
         except OSError:
             return False
+        pid = peer_pid(probe)
+    # A killed process loses its memory first and its sockets last; 0 stands for one of another pid namespace.
+    return pid == 0 or not _has_lost_its_memory(pid)
+
+
+def _has_lost_its_memory(pid: int) -> bool:
+    try:
+        return not Path(f"/proc/{pid}/environ").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    except OSError:
+        return False
 
 
 def place_of_labs(pid: int | Literal["self"] = "self") -> tuple[int, int] | None:

@@ -1,9 +1,8 @@
-"""`quadlink up`, ended by a signal at any chosen step: a program that tests start and tell the steps.
+"""Ends a process by a signal at any chosen step; as a program, `quadlink up`.
 
-A step is a source line of what builds a lab, about to run for the first or the second time. Each run is a
-fork of this program, which has imported everything already. Arguments: the topology file and the signal's
-number. For each step that it reads it prints how the run ended and the step, if that came; for an empty line,
-every step.
+A step is a source line of what builds a lab or ends it, about to run for the first or the second time. The
+program has imported all it needs, so each run is a quick fork. Its arguments are the topology file and the
+signal's number; for each step that it reads it prints the outcome of a run as JSON.
 """
 
 import json
@@ -12,9 +11,10 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 from netns_lab import builder, cli
 
@@ -49,34 +49,51 @@ class Tracer:
         return self._run
 
 
-def run_up(topology: str, number: int, wanted: str, passed: int) -> None:
-    """Becomes `quadlink up`; writes the wanted step, or every step, to the descriptor `passed`."""
+class Outcome(NamedTuple):
+    """How a run ended, its exit status or minus the signal that killed it, and the steps it told of."""
+
+    status: int
+    steps: list[str]
+
+
+def run_until(wanted: str, number: int, run: Callable[[], object]) -> Outcome:
+    """Runs it in a fork of this process, which gets the signal at the wanted step if that comes.
+
+    Tells the wanted step if it came; for an empty one every step, and then no signal is sent.
+    """
+    reader, writer = os.pipe()
 
     def reached(step: str) -> None:
         if wanted in ("", step):
-            os.write(passed, f"{step}\n".encode())
+            os.write(writer, f"{step}\n".encode())
         if wanted == step:
             os.kill(os.getpid(), number)
 
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        Tracer(reached)
+        run()
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        steps = pipe.read().split()
+    _, status = os.waitpid(child, 0)
+    return Outcome(os.waitstatus_to_exitcode(status), steps)
+
+
+def up(topology: str) -> None:
+    """Becomes `quadlink up`."""
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     sys.argv = ["quadlink", "up", topology]
-    Tracer(reached)
     cli.main()
 
 
 def main(topology: str, number: int) -> None:
     """Answers every line of the standard input by one line."""
     for line in sys.stdin:
-        reader, writer = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(reader)
-            run_up(topology, number, line.strip(), writer)
-        os.close(writer)
-        with os.fdopen(reader) as pipe:
-            steps = pipe.read().split()
-        _, status = os.waitpid(child, 0)
-        print(json.dumps({"status": os.waitstatus_to_exitcode(status), "steps": steps}), flush=True)
+        outcome = run_until(line.strip(), number, partial(up, topology))
+        print(json.dumps(outcome._asdict()), flush=True)
 
 
 if __name__ == "__main__":

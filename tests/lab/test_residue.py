@@ -20,6 +20,7 @@ from netns_lab.garbage import collect
 from netns_lab.teardown import bring_down
 
 from tests.lab.harness import processes_of, quadlink
+from tests.lab.interrupting import Outcome
 from tests.lab.look_alikes import look_alikes
 from tests.lab.machine import machine_state
 from tests.waiting import eventually
@@ -38,13 +39,6 @@ links:
 """
 SPREAD = 6
 """How many of all steps the normal run tries for a signal."""
-
-
-class Outcome(NamedTuple):
-    """How an `up` ended, its exit status or minus the signal that killed it, and which steps were told."""
-
-    status: int
-    steps: list[str]
 
 
 Run = Callable[[str], Outcome]

@@ -1,7 +1,10 @@
 """What `gc` takes for dead, and what it leaves alone."""
 
+import signal
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,11 @@ from netns_lab.directory import LabDirectory, NameTaken, lab_folders
 from netns_lab.garbage import collect
 from netns_lab.marks import new_mark
 from netns_lab.namespaces import create_namespace, delete_namespace, marked_namespaces
+from netns_lab.processes import lab_environment, marked_processes
+from netns_lab.teardown import remove
 
+from dataplane.namespace import run_in_namespace
+from tests.lab.interrupting import run_until
 from tests.lab_parts.processes import LAB, MARK, start
 
 Started = list[subprocess.Popen[bytes]]
@@ -81,6 +88,44 @@ def test_a_lab_whose_down_was_killed_is_removed(dead: LabDirectory) -> None:
         guard.bind(str(dead.guard_socket))
         guard.listen()
         assert collected() == {(LAB, "directory")}
+
+
+@contextmanager
+def built_lab() -> Iterator[None]:
+    """A directory, a namespace, a process in it and one with the mark."""
+    directory = LabDirectory(LAB)
+    directory.create(MARK).close()
+    directory.kept.touch()
+    create_namespace(f"{LAB}-r1", MARK, {})
+    with (
+        run_in_namespace(f"{LAB}-r1", lambda: subprocess.Popen(["sleep", "1000"])) as inside,
+        subprocess.Popen(["sleep", "1000"], env=lab_environment(MARK)) as marked,
+    ):
+        try:
+            yield
+        finally:
+            inside.kill()
+            marked.kill()
+            delete_namespace(f"{LAB}-r1", MARK)
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("every", [16, pytest.param(1, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
+def test_a_down_that_is_killed_at_any_step_is_finished(every: int) -> None:
+    with built_lab():
+        whole = run_until("", signal.SIGKILL, lambda: remove(MARK))
+    assert {step.split(":")[0] for step in whole.steps} >= {
+        "teardown",
+        "directory",
+        "namespaces",
+        "processes",
+    }
+    for step in whole.steps[::every]:
+        with built_lab():
+            assert run_until(step, signal.SIGKILL, lambda: remove(MARK)) == (-signal.SIGKILL, [step])
+            collect()
+            assert MARK not in {*marked_namespaces().values(), *dict(lab_folders()).values()}, step
+            assert not any(MARK in marks for marks in marked_processes().values()), step
 
 
 @pytest.mark.lab
