@@ -165,10 +165,13 @@ class Speaker:
     def _write_configuration(self) -> None:
         helper = [sys.executable, "-m", "control.bgp.helper", str(self.socket_path)]
         text = configuration.configuration_text(self._config, helper)
-        self.configuration_path.unlink(missing_ok=True)
-        descriptor = os.open(self.configuration_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        new = self.configuration_path.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "w") as file:
             file.write(text)
+        # ExaBGP may be about to carry out an earlier reload: it must not see half of this one.
+        new.replace(self.configuration_path)
 
     def _spawn(self) -> None:
         self._write_configuration()
