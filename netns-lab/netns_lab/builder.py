@@ -12,6 +12,7 @@ from netns_lab.daemons import start_controller, start_engine, start_guard
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.making import make, nothing
 from netns_lab.marks import new_mark
+from netns_lab.neighbor_tables import shortages
 from netns_lab.plan import LabPlan, plan_lab
 from netns_lab.privileges import missing_capabilities
 from netns_lab.readiness import wait_until_ready
@@ -54,6 +55,8 @@ def built_lab(
     try:
         with directory.create(mark):
             plan = plan_lab(topology, secrets.token_bytes)
+            for shortage in shortages(plan):
+                say(shortage)
             _build(directory, plan, say)
             say("waiting for sessions and prefixes")
             yield RunningLab(directory, plan, wait_until_ready(directory, ready_timeout_s))
