@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dataplane import lines, wireformat
+from dataplane import descriptors, lines, wireformat
 from dataplane.engine import NS_PER_S, Engine
 from dataplane.interface import EngineEvent, LinkError
 from dataplane.lines import Document
@@ -209,6 +209,7 @@ def main() -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s"
     )
+    descriptors.allow_all()
     asyncio.run(serve(arguments.socket, arguments.counters))
 
 

@@ -25,17 +25,20 @@ from netns_lab.teardown import bring_down
 from netns_lab.topology import Topology, load_topology
 
 Say = Callable[[str], None]
+READY_TIMEOUT_S = 30.0
+ROUTER_TIMEOUT_S = 1.0
 Action = Literal["built", "rebuilt", "changed", "unchanged"]
 
 
 @dataclass(frozen=True, slots=True)
 class LabUp:
-    """A lab that is as its topology says, what was done for that, and what it still lacks after the wait."""
+    """A lab that is as its topology says, what was done for that, and what it lacks after timeout_s."""
 
     directory: LabDirectory
     missing: list[str]
     action: Action
     changes: tuple[Change, ...]
+    timeout_s: float
 
 
 class HalfChanged(LabError):
@@ -77,32 +80,38 @@ def difference_of(topology: Topology) -> Difference:
 
 
 @contextmanager
-def lab_up(topology_file: Path, say: Say, ready_timeout_s: float) -> Iterator[LabUp]:
+def lab_up(topology_file: Path, say: Say, ready_timeout_s: float | None) -> Iterator[LabUp]:
     """Makes the lab of a topology file what the file says, waits until it is ready, or for the time.
+
+    Without a time it waits as long as a lab of that size may take.
 
     A lab that is not there is built, one whose engine ended is built anew, any other is changed. Raises
     TopologyError, LabError and, where a lab that runs was changed in part, HalfChanged.
     """
     topology = load_topology(topology_file, known_plan)
     directory = LabDirectory(topology.name)
+    timeout_s = ready_timeout_s
+    if timeout_s is None:
+        routers = sum(node.is_router for node in topology.nodes.values())
+        timeout_s = READY_TIMEOUT_S + routers * ROUTER_TIMEOUT_S
     action: Action = "built"
     if claim := _claim(directory):
         with claim:
             problem = why_not_changed(directory)
             if not problem:
                 difference = difference_of(topology)
-                apply(difference, say, ready_timeout_s)
+                apply(difference, say, timeout_s)
                 say("waiting for sessions and prefixes")
-                missing = wait_until_ready(directory, ready_timeout_s)
+                missing = wait_until_ready(directory, timeout_s)
                 action = "changed" if difference.changes else "unchanged"
-                yield LabUp(directory, missing, action, difference.changes)
+                yield LabUp(directory, missing, action, difference.changes, timeout_s)
                 return
             say(f"{problem}: building it anew")
             action = "rebuilt"
             bring_down(directory)
         topology = load_topology(topology_file)
-    with built_lab(topology, say, ready_timeout_s, keep=True) as lab:
-        yield LabUp(directory, lab.missing, action, ())
+    with built_lab(topology, say, timeout_s, keep=True) as lab:
+        yield LabUp(directory, lab.missing, action, (), timeout_s)
 
 
 def _claim(directory: LabDirectory) -> Claim | None:

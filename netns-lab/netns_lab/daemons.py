@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from control.guard.channel import GuardEvents
+from dataplane import descriptors
 from dataplane.client import EngineClient
 from dataplane.lines import LineStream
 from netns_lab.api import connect_controller
@@ -62,6 +63,7 @@ def run_daemon(name: str, lab: str, serve: Callable[[LabDirectory], Coroutine[No
     # be ignored by every process they start.
     signal.signal(signal.SIGINT, lambda number, frame: None)
     os.umask(0o077)
+    descriptors.allow_all()
     directory = LabDirectory(lab)
     with directory.lock(name).open("w") as lock:
         try:

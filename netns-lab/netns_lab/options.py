@@ -24,7 +24,10 @@ TopologyPlace = Annotated[
 FormatOption = Annotated[
     Format | None, typer.Option("--format", help="A table for people, JSON for programs.")
 ]
-Timeout = Annotated[str, typer.Option(help="How long to wait for sessions and prefixes.")]
+Timeout = Annotated[
+    str | None,
+    typer.Option(help="How long to wait for sessions and prefixes; 30s and 1s for each router if not given."),
+]
 
 
 class Options:

@@ -1,10 +1,10 @@
 """`quadlink ping-all`: asks, from one process, for everything that a lab promises to reach."""
 
-import resource
 import select
 import time
 from contextlib import ExitStack, closing
 
+from dataplane import descriptors
 from dataplane.probes.echo import EchoSocket
 from netns_lab.directory import LabError
 from netns_lab.plan import Family, LabPlan
@@ -26,17 +26,11 @@ def ping_all(plan: LabPlan, reachability: Reachability) -> None:
     """
     if not reachability.count(False):
         raise LabError(f"no two nodes of lab {plan.name} are to reach each other")
-    _allow_descriptors()
+    descriptors.allow_all()
     with ExitStack() as opened:
         pinger = _Pinger(plan, reachability, opened)
         for _ in range(ROUNDS):
             pinger.round()
-
-
-def _allow_descriptors() -> None:
-    """Two sockets a node: a large lab needs more than the 1024 that a shell allows."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class _Pinger:

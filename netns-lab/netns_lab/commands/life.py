@@ -26,7 +26,7 @@ MAX_LINES = 40
 def up(
     file: TopologyPlace = Path("."),
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for sessions and prefixes.")] = True,
-    timeout: Timeout = "30s",
+    timeout: Timeout = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be made.")] = False,
     format: FormatOption = None,
 ) -> None:
@@ -65,13 +65,14 @@ def _dry_run(file: Path, output: Output) -> None:
         print_difference(difference_of(topology), output)
 
 
-def _up(file: Path, wait: bool, timeout: str, output: Output) -> None:
+def _up(file: Path, wait: bool, timeout: str | None, output: Output) -> None:
     from netns_lab.change import lab_up
     from netns_lab.inspection import look
     from netns_lab.topology import find_topology_file
 
     need_root()
-    timeout_s = seconds("--timeout", timeout) if wait else 0.0
+    timeout_s = None if timeout is None else seconds("--timeout", timeout)
+    timeout_s = timeout_s if wait else 0.0
     with lab_up(find_topology_file(file), lambda text: say(f"up: {text}"), timeout_s) as lab:
         name, missing = lab.directory.name, lab.missing
         links = look("links", lab.directory)
@@ -94,7 +95,7 @@ def _up(file: Path, wait: bool, timeout: str, output: Output) -> None:
         say(f"lab {name} is up, not yet its sessions; try `quadlink inspect bgp`")
     else:
         lacking = shortened("\n".join(f"  {part}" for part in missing), MAX_LINES, "--format json has all")
-        say(f"lab {name} is up, but after {timeout} it lacks:\n{lacking}")
+        say(f"lab {name} is up, but after {timeout or f'{lab.timeout_s:.0f}s'} it lacks:\n{lacking}")
         raise typer.Exit(EXIT_FAIL)
 
 
