@@ -97,10 +97,8 @@ class Router:
 
     def drop_stale_routes(self) -> None:
         """Removes the routes that an earlier router left in the kernel and that BGP does not know."""
-        wanted = {prefix: self.next_hops(prefix) for prefix in self.rib.prefixes()}
-        self._report(
-            self._routes.reconcile({p: hops for p, hops in wanted.items() if p not in self._originate})
-        )
+        learned = (prefix for prefix in self.rib.prefixes() if prefix not in self._originate)
+        self._report(self._routes.reconcile({prefix: self.next_hops(prefix) for prefix in learned}))
 
     def remove_routes(self) -> None:
         """Removes everything that this router has in the kernel."""

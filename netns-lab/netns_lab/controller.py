@@ -227,7 +227,6 @@ class Controller:
 
 
 REQUESTS: dict[str, Callable[[Controller, Document], Any]] = {
-    "nodes": lambda controller, arguments: controller.views.nodes(),
     "missing": lambda controller, arguments: controller.views.missing(),
     "inspect": lambda controller, arguments: controller.views.inspect(arguments["topic"]),
     "events": lambda controller, arguments: controller.log.since(arguments["since_ns"]),

@@ -187,9 +187,9 @@ class LabRouter:
 
     def _session_changed(self, change: SessionChange) -> None:
         session = change.session
-        if self._log.knows(EventKind.SESSION_UP if change.up else EventKind.SESSION_DOWN, session.since_ns):
-            return  # replayed to this controller, told by an earlier one
         kind = EventKind.SESSION_UP if change.up else EventKind.SESSION_DOWN
+        if self._log.knows(kind, session.since_ns):
+            return  # replayed to this controller, told by an earlier one
         reason = f": {change.reason}" if change.reason else ""
         state = "established" if change.up else "down"
         self._log.add(
