@@ -1,6 +1,6 @@
 """The engine in another process, behind the interface of the one in this process."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,11 @@ from dataplane import wireformat
 from dataplane.interface import EngineEvent, LinkError, LinkState
 from dataplane.lines import LineStream
 from dataplane.links.specification import FaultMode, Impairment, LinkSpecification
+from dataplane.macsec.sak import Sak
 
 REQUEST_TIMEOUT_S = 3.0
+INJECTED_OCTETS = wireformat.MAXIMUM_LINE_OCTETS // 4
+"""Octets of frames in one request, whose line has two digits for each."""
 
 
 class EngineGone(ConnectionError):
@@ -33,9 +36,10 @@ class EngineClient:
     def close(self) -> None:
         self._stream.close()
 
-    def add_link(self, specification: LinkSpecification, sak: bytes | None = None) -> LinkState:
+    def add_link(self, specification: LinkSpecification, sak: Sak | None = None) -> LinkState:
         document = wireformat.specification_to_document(specification)
-        return wireformat.state_from_document(self._call("add_link", specification=document, sak=sak))
+        key = wireformat.sak_to_document(sak) if sak is not None else None
+        return wireformat.state_from_document(self._call("add_link", specification=document, sak=key))
 
     def remove_link(self, name: str) -> None:
         self._call("remove_link", name=name)
@@ -54,14 +58,15 @@ class EngineClient:
     def links(self) -> list[LinkState]:
         return [wireformat.state_from_document(document) for document in self._call("links")]
 
-    def export_sak(self, name: str) -> bytes:
-        return bytes.fromhex(self._call("export_sak", name=name))
+    def export_sak(self, name: str) -> Sak:
+        return wireformat.sak_from_document(self._call("export_sak", name=name))
 
     def flip_bit(self, name: str, from_node: str, bit: int, frames: int = 1) -> None:
         self._call("flip_bit", name=name, from_node=from_node, bit=bit, frames=frames)
 
-    def inject(self, name: str, from_node: str, frame: bytes) -> None:
-        self._call("inject", name=name, from_node=from_node, frame=frame)
+    def inject(self, name: str, from_node: str, *frames: bytes) -> None:
+        for batch in _batches(frames):
+            self._call("inject", name=name, from_node=from_node, frames=batch)
 
     def start_capture(self, path: str, names: Sequence[str], side: str, snap_octets: int) -> None:
         self._call("start_capture", path=path, names=list(names), side=side, snap_octets=snap_octets)
@@ -111,6 +116,19 @@ class EngineEvents:
         except OSError as error:
             raise EngineGone(str(error)) from error
         return [wireformat.event_from_document(document["event"]) for document in documents]
+
+
+def _batches(frames: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """The frames in order, as many at once as a request takes; also one that alone is too long for that."""
+    batch: list[bytes] = []
+    octets = 0
+    for frame in frames:
+        if batch and octets + len(frame) > INJECTED_OCTETS:
+            yield batch
+            batch, octets = [], 0
+        batch.append(frame)
+        octets += len(frame)
+    yield batch
 
 
 def _connect(socket_path: Path) -> LineStream:

@@ -10,7 +10,6 @@ import heapq
 import logging
 import mmap
 import os
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,16 +25,18 @@ from dataplane.interface import (
     FaultEvent,
     LinkError,
     LinkState,
-    SecYState,
+    PendingEvent,
 )
-from dataplane.links.link import LINK_SLOTS, Link, LinkCounters, add_wires, check_core, make_secys
+from dataplane.links.link import LINK_SLOTS, Link, LinkCounters, add_wires, check_core
+from dataplane.links.secys import SecureEnd, make_secys
 from dataplane.links.specification import FaultMode, Impairment, LinkSpecification
+from dataplane.macsec.ledger import Ledger, LedgerError
+from dataplane.macsec.sak import Sak
 from dataplane.monitors import NamespaceMonitors
 from dataplane.ports.port import Port
 from dataplane.ports.tap import TapPort
 
 MAXIMUM_LINKS = 4096
-SAK_OCTETS = 32
 log = logging.getLogger("engine")
 MTU_OCTETS = range(68, 65522)
 """What IPv4 needs at least (RFC 791) and what a TAP device can have at most."""
@@ -45,12 +46,17 @@ NS_PER_S = 1_000_000_000
 
 
 class Engine:
-    """Carries the frames of a lab's links. `on_event` hears every change of a carrier and of a fault."""
+    """Carries the frames of a lab's links.
+
+    `on_event` hears every change of a carrier and of a fault, and of packet numbers that run out; `ledger`
+    is where the packet numbers of given SAKs are kept.
+    """
 
     def __init__(
         self,
         workers: int | None = None,
         counters_path: Path | None = None,
+        ledger: Ledger | None = None,
         on_event: Callable[[EngineEvent], None] = lambda event: None,
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
@@ -60,6 +66,7 @@ class Engine:
         self._free_slots = list(range(MAXIMUM_LINKS))  # a heap: the lowest is taken first
         self._captures: dict[str, Capture] = {}
         self._healing: dict[str, int] = {}  # when, in monotonic ns, links heal by themselves
+        self._ledger = ledger or Ledger()
         self._on_event = on_event
         self._now_ns = now_ns
         self._counters = np.frombuffer(_counter_memory(counters_path), dtype=np.uint64)
@@ -78,12 +85,13 @@ class Engine:
         self._core = ffi.NULL
 
     def add_link(
-        self, specification: LinkSpecification, sak: bytes | None = None, ports: Sequence[Port] = ()
+        self, specification: LinkSpecification, sak: Sak | None = None, ports: Sequence[Port] = ()
     ) -> LinkState:
         """Makes a link without carrier; carrier comes when both interfaces are up.
 
-        ports default to new TAP devices in the ends' namespaces; sak, 32 octets, to a random one.
-        Raises LinkError where the name is taken or a port cannot be made; nothing is left then.
+        ports default to new TAP devices in the ends' namespaces; sak, of which key and salt count, to a
+        random one. Raises LinkError where the name is taken, a port cannot be made, a SecY cannot be like
+        that, or a given SAK's packet numbers are not to be had; nothing is left then.
         """
         name = specification.name
         if name in self._links:
@@ -103,8 +111,7 @@ class Engine:
             if not ports:
                 for end in (0, 1):
                     opened.append(self._open_tap(link, end))
-            secret = secrets.token_bytes(SAK_OCTETS) if sak is None else sak
-            link.secys = make_secys(specification, link.counters, secret)
+            link.secys = make_secys(specification, link.counters.secys, sak, self._ledger)
             add_wires(self._core, link)
         except BaseException as error:
             self._discard(link)
@@ -114,7 +121,7 @@ class Engine:
         self._links[name] = link
         if ports:
             link.signal.admin_up = [True, True]
-        self._settle(link)
+        self._look(link)
         return self._state(link)
 
     def remove_link(self, name: str) -> None:
@@ -187,12 +194,17 @@ class Engine:
         """Live counters of a link, as views."""
         return self._link(name).counters
 
-    def export_sak(self, name: str) -> bytes:
-        """The SAK of a MACsec link, for whoever must decrypt a capture: the one way a key leaves the core."""
+    def export_sak(self, name: str) -> Sak:
+        """The SAK of a MACsec link, for whoever must decrypt a capture: the one way a key leaves the core.
+
+        That it did is logged.
+        """
         link = self._link(name)
         if not link.secys:
             raise LinkError(f"link {name}: plain, it has no SAK")
-        return link.secys[0].export_sak()
+        log.warning("the SAK of link %s was exported", name)
+        secure = link.secys[0]
+        return Sak(secure.secy.export_sak(), secure.salt)
 
     def flip_bit(self, name: str, from_node: str, bit: int, frames: int = 1) -> None:
         """Inverts one bit of the next frames that from_node sends, counted from the destination address."""
@@ -201,14 +213,15 @@ class Engine:
             raise LinkError(f"link {name}: found bit {bit}, expected 0 to {8 * MAXIMUM_FRAME_OCTETS - 1}")
         check_core(lib.ql_engine_flip_bit(self._core, link.wires[self._end(link, from_node)], bit, frames))
 
-    def inject(self, name: str, from_node: str, frame: bytes) -> None:
-        """Puts a stranger's frame on the wire, towards the end that is not from_node's."""
+    def inject(self, name: str, from_node: str, *frames: bytes) -> None:
+        """Puts a stranger's frames on the wire, towards the end that is not from_node's."""
         link = self._link(name)
-        if not 1 <= len(frame) <= MAXIMUM_FRAME_OCTETS:
-            expected = f"1 to {MAXIMUM_FRAME_OCTETS}"
-            raise LinkError(f"link {name}: found a frame of {len(frame)} octets, expected {expected}")
-        wire = link.wires[self._end(link, from_node)]
-        check_core(lib.ql_engine_inject(self._core, wire, frame, len(frame)))
+        for frame in frames:
+            if not 1 <= len(frame) <= MAXIMUM_FRAME_OCTETS:
+                expected = f"1 to {MAXIMUM_FRAME_OCTETS}"
+                raise LinkError(f"link {name}: found a frame of {len(frame)} octets, expected {expected}")
+        wire, lengths = link.wires[self._end(link, from_node)], list(map(len, frames))
+        check_core(lib.ql_engine_inject(self._core, wire, b"".join(frames), lengths, len(lengths)))
 
     def start_capture(self, path: str, names: Sequence[str], side: str, snap_octets: int) -> None:
         """Records these links' frames in both directions into the pcap file `path` until stop_capture.
@@ -264,12 +277,24 @@ class Engine:
     def refresh(self) -> None:
         """Looks at every port and SecY again, and gives or takes carriers accordingly."""
         for link in self._links.values():
-            for end, secy in enumerate(link.secys):
-                link.signal.mac_operational[end] = secy.operational
-            for end, wire in enumerate(link.wires):
-                if check_core(lib.ql_engine_port_gone(self._core, wire)):
-                    link.signal.admin_up[end] = False
-            self._settle(link)
+            self._look(link)
+
+    def _look(self, link: Link) -> None:
+        for end, secure in enumerate(link.secys):
+            self._look_at_packet_numbers(link, end, secure)
+            link.signal.mac_operational[end] = secure.secy.operational
+        for end, wire in enumerate(link.wires):
+            if check_core(lib.ql_engine_port_gone(self._core, wire)):
+                link.signal.admin_up[end] = False
+        self._settle(link)
+
+    def _look_at_packet_numbers(self, link: Link, end: int, secure: SecureEnd) -> None:
+        name, node, now_ns = link.specification.name, link.specification.ends[end].node, self._now_ns()
+        try:
+            if secure.look(now_ns):
+                self._on_event(PendingEvent(name, node, now_ns))
+        except LedgerError as error:
+            log.error("link %s: %s will fall silent: %s", name, node, error)
 
     def drain_captures(self) -> bool:
         """Writes out what the captures have collected; whether there is any capture."""
@@ -335,7 +360,6 @@ class Engine:
         for index, end in enumerate(link.specification.ends):
             ifindex = self._ifindex(link, index)
             ends.append(EndState(end.node, end.interface, ifindex, link.carrier[index]))
-        secys = [SecYState(secy.cipher_library, secy.encoding_sa, secy.next_pn) for secy in link.secys]
         fault = link.signal.fault
         return LinkState(
             name=link.specification.name,
@@ -350,8 +374,8 @@ class Engine:
             ),
             fault_since_ns=link.fault_since_ns,
             heals_at_ns=self._healing.get(link.specification.name),
-            cipher=link.specification.macsec.cipher if link.specification.macsec else None,
-            secys=tuple(secys),
+            macsec=link.specification.macsec,
+            secys=tuple(secure.state() for secure in link.secys),
             slot=link.slot,
             impairments=(link.impairments[0], link.impairments[1]),
         )
@@ -359,8 +383,11 @@ class Engine:
     def _discard(self, link: Link) -> None:
         for wire in link.wires:
             lib.ql_engine_remove_wire(self._core, wire)
-        for secy in link.secys:
-            secy.close()
+        for secure in link.secys:
+            try:
+                secure.close()
+            except LedgerError as error:
+                log.error("link %s: %s", link.specification.name, error)
         for index, port in enumerate(link.ports):
             self._interfaces.pop((link.specification.ends[index].namespace, self._ifindex(link, index)), None)
             port.close()

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dataplane.links.specification import FaultMode, Impairment, LinkSpecification, LinkType
+from dataplane.links.specification import (
+    FaultMode,
+    Impairment,
+    LinkSpecification,
+    LinkType,
+    MacsecSpecification,
+)
+from dataplane.macsec.sak import Sak
 
 
 class LinkError(Exception):
@@ -31,7 +38,16 @@ class FaultEvent:
     t_ns: int
 
 
-EngineEvent = CarrierEvent | FaultEvent
+@dataclass(frozen=True, slots=True)
+class PendingEvent:
+    """The SAK of the SecY at `node` is to be replaced since t_ns: pending PN exhaustion (802.1X-2020 9.8)."""
+
+    link: str
+    node: str
+    t_ns: int
+
+
+EngineEvent = CarrierEvent | FaultEvent | PendingEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +61,29 @@ class EndState:
 
 
 @dataclass(frozen=True, slots=True)
-class SecYState:
-    """One end's SecY: the cipher library, the encoding SA's AN and the PN that its next frame takes."""
+class ChannelState:
+    """A receive SC: its SCI in hex, its SA's AN, nextPN and lowestPN, and its own counters (Figure 10-4)."""
 
+    sci: str
+    an: int
+    next_pn: int
+    lowest_pn: int
+    counters: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SecYState:
+    """One end's SecY: its SCI in hex, the cipher library, the encoding SA's AN, the PN that its next frame
+    takes and the last one that it may use, and the monotonic time since when its SAK should be replaced."""
+
+    sci: str
     cipher_library: str
+    operational: bool
     an: int | None
     next_pn: int
+    last_pn: int
+    pending_since_ns: int | None
+    channels: tuple[ChannelState, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +102,7 @@ class LinkState:
     fault_from: str | None
     fault_since_ns: int | None
     heals_at_ns: int | None
-    cipher: str | None
+    macsec: MacsecSpecification | None
     secys: tuple[SecYState, ...]
     slot: int
     impairments: tuple[Impairment, Impairment]
@@ -78,7 +111,7 @@ class LinkState:
 class EngineInterface(Protocol):
     """The engine's requests. All raise LinkError with one clear sentence."""
 
-    def add_link(self, specification: LinkSpecification, sak: bytes | None = None) -> LinkState: ...
+    def add_link(self, specification: LinkSpecification, sak: Sak | None = None) -> LinkState: ...
 
     def remove_link(self, name: str) -> None: ...
 
@@ -94,11 +127,11 @@ class EngineInterface(Protocol):
 
     def leave_devices(self) -> None: ...
 
-    def export_sak(self, name: str) -> bytes: ...
+    def export_sak(self, name: str) -> Sak: ...
 
     def flip_bit(self, name: str, from_node: str, bit: int, frames: int = 1) -> None: ...
 
-    def inject(self, name: str, from_node: str, frame: bytes) -> None: ...
+    def inject(self, name: str, from_node: str, *frames: bytes) -> None: ...
 
     def start_capture(self, path: str, names: Sequence[str], side: str, snap_octets: int) -> None: ...
 

@@ -21,6 +21,7 @@ from dataplane.engine import NS_PER_S, Engine
 from dataplane.interface import EngineEvent, LinkError
 from dataplane.lines import Document
 from dataplane.links.specification import FaultMode, Impairment
+from dataplane.macsec.ledger import LEDGER_DIRECTORY, Ledger
 from dataplane.subscribers import Subscribers
 
 CAPTURE_DRAIN_INTERVAL_S = 0.02
@@ -30,8 +31,8 @@ log = logging.getLogger("engine")
 class Service:
     """Serves one engine to any number of clients."""
 
-    def __init__(self, counters_path: Path) -> None:
-        self.engine = Engine(counters_path=counters_path, on_event=self._publish)
+    def __init__(self, counters_path: Path, ledger: Ledger) -> None:
+        self.engine = Engine(counters_path=counters_path, ledger=ledger, on_event=self._publish)
         self.subscribers = Subscribers()
         self._draining: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
@@ -120,7 +121,7 @@ class Service:
         sak = arguments.get("sak")
         state = self.engine.add_link(
             wireformat.specification_from_document(arguments["specification"]),
-            bytes.fromhex(sak) if sak is not None else None,
+            wireformat.sak_from_document(sak) if sak is not None else None,
         )
         return wireformat.state_to_document(state)
 
@@ -145,15 +146,16 @@ class Service:
         first, second = (Impairment(**document) for document in arguments["impairments"])
         self.engine.impair(arguments["name"], (first, second))
 
-    def _export_sak(self, arguments: Document) -> str:
-        log.warning("the SAK of link %s was exported", arguments["name"])
-        return self.engine.export_sak(arguments["name"]).hex()
+    def _export_sak(self, arguments: Document) -> Document:
+        return wireformat.sak_to_document(self.engine.export_sak(arguments["name"]))
 
     def _flip_bit(self, arguments: Document) -> None:
         self.engine.flip_bit(**arguments)
 
     def _inject(self, arguments: Document) -> None:
-        self.engine.inject(arguments["name"], arguments["from_node"], bytes.fromhex(arguments["frame"]))
+        self.engine.inject(
+            arguments["name"], arguments["from_node"], *map(bytes.fromhex, arguments["frames"])
+        )
 
     def _start_capture(self, arguments: Document) -> None:
         self.engine.start_capture(
@@ -189,9 +191,9 @@ REQUESTS: dict[str, Callable[[Service, Document], Any]] = {
 }
 
 
-async def serve(socket_path: Path, counters_path: Path) -> None:
+async def serve(socket_path: Path, counters_path: Path, ledger: Ledger) -> None:
     """Runs the engine process until it is told to stop."""
-    service = Service(counters_path)
+    service = Service(counters_path, ledger)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, service.stopping.set)
     # Ctrl-C in the terminal that brought the lab up is not meant for the engine.
@@ -200,17 +202,18 @@ async def serve(socket_path: Path, counters_path: Path) -> None:
 
 
 def main() -> None:
-    """The engine process: python -m dataplane.service --socket PATH --counters PATH."""
+    """The engine process: python -m dataplane.service --socket PATH --counters PATH [--ledger DIRECTORY]."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--counters", type=Path, required=True)
+    parser.add_argument("--ledger", type=Path, default=LEDGER_DIRECTORY)
     arguments = parser.parse_args()
     os.umask(0o077)
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s"
     )
     descriptors.allow_all()
-    asyncio.run(serve(arguments.socket, arguments.counters))
+    asyncio.run(serve(arguments.socket, arguments.counters, Ledger(arguments.ledger)))
 
 
 if __name__ == "__main__":

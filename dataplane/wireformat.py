@@ -2,7 +2,16 @@
 
 from dataclasses import asdict
 
-from dataplane.interface import CarrierEvent, EndState, EngineEvent, FaultEvent, LinkState, SecYState
+from dataplane.interface import (
+    CarrierEvent,
+    ChannelState,
+    EndState,
+    EngineEvent,
+    FaultEvent,
+    LinkState,
+    PendingEvent,
+    SecYState,
+)
 from dataplane.lines import Document
 from dataplane.links.specification import (
     EndSpecification,
@@ -12,6 +21,7 @@ from dataplane.links.specification import (
     LinkType,
     MacsecSpecification,
 )
+from dataplane.macsec.sak import Sak
 
 MAXIMUM_LINE_OCTETS = 1 << 20
 
@@ -27,13 +37,28 @@ def specification_from_document(document: Document) -> LinkSpecification:
         EndSpecification(end["node"], end["namespace"], end["interface"], bytes.fromhex(end["mac"]))
         for end in document["ends"]
     )
-    macsec = document["macsec"]
     return LinkSpecification(
         name=document["name"],
         ends=(first, second),
         mtu=document["mtu"],
-        macsec=MacsecSpecification(**macsec) if macsec is not None else None,
+        macsec=_macsec_from_document(document["macsec"]),
     )
+
+
+def _macsec_from_document(document: Document | None) -> MacsecSpecification | None:
+    if document is None:
+        return None
+    return MacsecSpecification(**{**document, "bypass": tuple(document.get("bypass", ()))})
+
+
+def sak_to_document(sak: Sak) -> Document:
+    """A SAK and its salt as JSON types, octets as hex: only between an engine and its client."""
+    return {"key": sak.key.hex(), "salt": sak.salt.hex()}
+
+
+def sak_from_document(document: Document) -> Sak:
+    """The inverse; KeyError, TypeError or ValueError where a field is not what it should be."""
+    return Sak(bytes.fromhex(document["key"]), bytes.fromhex(document["salt"]))
 
 
 def state_to_document(state: LinkState) -> Document:
@@ -52,9 +77,15 @@ def state_from_document(document: Document) -> LinkState:
             "ends": (first, second),
             "fault": FaultMode(document["fault"]) if document["fault"] else None,
             "impairments": (Impairment(**one), Impairment(**other)),
-            "secys": tuple(SecYState(**secy) for secy in document["secys"]),
+            "macsec": _macsec_from_document(document["macsec"]),
+            "secys": tuple(map(_secy_from_document, document["secys"])),
         }
     )
+
+
+def _secy_from_document(document: Document) -> SecYState:
+    channels = tuple(ChannelState(**channel) for channel in document["channels"])
+    return SecYState(**{**document, "channels": channels})
 
 
 def event_to_document(event: EngineEvent) -> Document:
@@ -66,5 +97,7 @@ def event_from_document(document: Document) -> EngineEvent:
     """The inverse."""
     if "carrier" in document:
         return CarrierEvent(**document)
+    if "fault" not in document:
+        return PendingEvent(**document)
     fault = FaultMode(document["fault"]) if document["fault"] else None
     return FaultEvent(document["link"], fault, document["t_ns"])

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataplane._core import ffi, lib
+from dataplane.links.secys import SecureEnd
 from dataplane.links.signal import LinkSignal
 from dataplane.links.specification import Impairment, LinkSpecification
-from dataplane.macsec.counters import COUNTER_NAMES
-from dataplane.macsec.native import NativeSecY
-from dataplane.macsec.secy import SecYConfig
+from dataplane.macsec.counters import COUNTER_SLOTS
 from dataplane.ports.port import Port
 
 WIRE_SLOTS: int = lib.QL_WIRE_COUNTERS
@@ -46,7 +45,7 @@ class LinkCounters:
     def of(cls, slots: Counters) -> "LinkCounters":
         """Views into the LINK_SLOTS slots of a link."""
         wires = slots[: 2 * WIRE_SLOTS].reshape(2, WIRE_SLOTS)
-        secys = slots[2 * WIRE_SLOTS :][: 2 * len(COUNTER_NAMES)].reshape(2, len(COUNTER_NAMES))
+        secys = slots[2 * WIRE_SLOTS :][: 2 * COUNTER_SLOTS].reshape(2, COUNTER_SLOTS)
         return cls((wires[0], wires[1]), (secys[0], secys[1]))
 
 
@@ -62,34 +61,13 @@ class Link:
     ports: Sequence[Port]
     counters: LinkCounters
     slot: int
-    secys: list[NativeSecY] = field(default_factory=list)
+    secys: list[SecureEnd] = field(default_factory=list)
     wires: list[int] = field(default_factory=list)
     signal: LinkSignal = field(default_factory=LinkSignal)
     carrier: list[bool] = field(default_factory=lambda: [False, False])
     monitored: list[str] = field(default_factory=list)
     impairments: list[Impairment] = field(default_factory=lambda: [Impairment(), Impairment()])
     fault_since_ns: int | None = None
-
-
-def sci_of(mac: bytes) -> bytes:
-    """The SCI of a port's SecY: its MAC address and port identifier 1 (IEEE 802.1AE-2018 7.1.2)."""
-    return mac + (1).to_bytes(2, "big")
-
-
-def make_secys(specification: LinkSpecification, counters: LinkCounters, sak: bytes) -> list[NativeSecY]:
-    """The SecYs of a MACsec link, each with its own transmit SA and the other's as receive SA, AN 0."""
-    macsec = specification.macsec
-    if macsec is None:
-        return []
-    scis = [sci_of(end.mac) for end in specification.ends]
-    secys = []
-    for end in (0, 1):
-        config = SecYConfig(sci=scis[end], cipher=macsec.cipher, replay_window=macsec.replay_window)
-        secy = NativeSecY(config, counters=counters.secys[end])
-        secy.install_receive_sa(scis[1 - end], 0, sak)
-        secy.install_transmit_sa(0, sak)
-        secys.append(secy)
-    return secys
 
 
 def add_wires(engine: object, link: Link) -> None:
@@ -99,8 +77,8 @@ def add_wires(engine: object, link: Link) -> None:
         config.from_fd = link.ports[sender].fileno()
         config.to_fd = link.ports[1 - sender].fileno()
         config.frame_octets = link.specification.frame_octets
-        config.transmit = link.secys[sender].handle if link.secys else ffi.NULL
-        config.receive = link.secys[1 - sender].handle if link.secys else ffi.NULL
+        config.transmit = link.secys[sender].secy.handle if link.secys else ffi.NULL
+        config.receive = link.secys[1 - sender].secy.handle if link.secys else ffi.NULL
         config.seed = link.specification.seed(sender)
         config.counters = ffi.from_buffer("uint64_t *", link.counters.wires[sender])
         link.wires.append(check_core(lib.ql_engine_add_wire(engine, config)))

@@ -6,6 +6,9 @@ from enum import StrEnum
 
 ETHERNET_HEADER_OCTETS = 14
 VLAN_TAG_OCTETS = 4
+MACSEC_OCTETS = 32
+"""What a SecTAG with SCI and an ICV add to a frame."""
+AUTO = "auto"
 
 
 class LinkType(StrEnum):
@@ -35,10 +38,26 @@ class EndSpecification:
 
 @dataclass(frozen=True, slots=True)
 class MacsecSpecification:
-    """The SecYs of a link: cipher suite and replay window in frames."""
+    """The SecYs of a link, the same at both ends, in the words of a topology file; `SecYConfig` and `Sak` say
+    what each means."""
 
     cipher: str = "gcm-aes-256"
+    encrypt: bool = True
+    confidentiality_offset: int = 0
+    send_sci: bool = True
+    end_station: bool = False
+    validate: str = "strict"
+    protect: bool = True
+    replay_protect: bool = True
     replay_window: int = 64
+    detect_duplicates: bool = False
+    clear_tags: int = 0
+    bypass: tuple[int, ...] = ()
+    """EtherTypes."""
+    cipher_library: str = AUTO
+    """The name of one, or `auto` for the best that this machine can use."""
+    next_pn: int | None = None
+    """The first packet number of either end; None: 1, and for a given SAK the first that was never used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +91,11 @@ class LinkSpecification:
     def frame_octets(self) -> int:
         """The longest clear frame, without FCS."""
         return self.mtu + ETHERNET_HEADER_OCTETS + VLAN_TAG_OCTETS
+
+    @property
+    def common_port_mtu(self) -> int:
+        """What the longest clear frame has behind its Ethernet header once it is protected."""
+        return self.frame_octets - ETHERNET_HEADER_OCTETS + MACSEC_OCTETS
 
     def seed(self, sender: int) -> int:
         """What the chance of one direction begins with: the same in every run."""

@@ -1,19 +1,25 @@
-"""The SecTAG, IEEE 802.1AE-2018 clause 9: its codec and the checks of 9.12.
+"""The SecTAG, IEEE 802.1AE-2018 clause 9: its codec, the checks of 9.12, and the VLAN tags in front of it.
 
-Left out: VLAN tags in clear before the SecTAG. Reads every legal combination of TCI bits.
+Reads every legal combination of TCI bits.
 """
 
 from dataclasses import dataclass
 from typing import Self
 
+from dataplane.macsec.secy import MACSEC_ETHERTYPE
 from dataplane.macsec.suites import ICV_OCTETS
 
-ETHERTYPE = 0x88E5
 ADDRESS_OCTETS = 12
-"""Destination and source address: the MPDU begins behind them (9.1)."""
+"""Destination and source address: the MPDU begins behind them (9.1), or behind VLAN tags in clear."""
 ETHERNET_HEADER_OCTETS = 14
 SHORT_LENGTH_LIMIT = 48
 """SL tells the octets of Secure Data below this, and is 0 from here on (9.7)."""
+END_STATION_PORT = b"\0\1"
+"""The Port Identifier of an SCI that ES stands for (9.5)."""
+SINGLE_COPY_BROADCAST_PORT = b"\0\0"
+"""The same with SCB."""
+VLAN_ETHERTYPES = (0x8100, 0x88A8)
+VLAN_TAG_OCTETS = 4
 
 _VERSION = 0x80
 _END_STATION = 0x40
@@ -36,6 +42,7 @@ class SecTag:
     short_length: int
     """Octets of Secure Data, or 0 for 48 and more."""
     pn: int
+    """Of an XPN suite the low 32 bits."""
     sci: bytes | None = None
     """8 octets, or None where it is not in the tag."""
     encrypted: bool = True
@@ -58,18 +65,18 @@ class SecTag:
             | (_CHANGED if self.changed else 0)
             | self.an
         )
-        head = ETHERTYPE.to_bytes(2) + bytes((tci, self.short_length)) + self.pn.to_bytes(4)
+        head = MACSEC_ETHERTYPE.to_bytes(2) + bytes((tci, self.short_length)) + self.pn.to_bytes(4)
         return head + (self.sci or b"")
 
     @classmethod
     def decode(cls, mpdu: bytes) -> Self:
         """The tag of an MPDU, which is all that follows the source address, padding included.
 
-        Raises DecodeError where 9.12 a to i or a zero PN make it invalid.
+        Raises DecodeError where 9.12 a to i make it invalid.
         """
         if len(mpdu) < 17:
             raise DecodeError(f"9.12 a: {len(mpdu)} octets, expected at least 17")
-        if int.from_bytes(mpdu[0:2]) != ETHERTYPE:
+        if ethertype(mpdu) != MACSEC_ETHERTYPE:
             raise DecodeError(f"9.12 b: EtherType {mpdu[0:2].hex()}, expected 88e5")
         tci, short_length = mpdu[2], mpdu[3]
         if tci & _VERSION:
@@ -92,8 +99,6 @@ class SecTag:
             single_copy_broadcast=bool(tci & _SINGLE_COPY_BROADCAST),
         )
         tag._check_length(len(mpdu))
-        if tag.pn == 0:
-            raise DecodeError("PN is 0, expected at least 1 (InPktsBadTag of 10.7.9)")
         return tag
 
     def _check_length(self, mpdu_octets: int) -> None:
@@ -107,6 +112,29 @@ class SecTag:
         """Where the Secure Data lies in an MPDU of that length; the ICV follows, then any padding."""
         data_octets = self.short_length or mpdu_octets - self.octets - ICV_OCTETS
         return slice(self.octets, self.octets + data_octets)
+
+    def end_station_sci(self, source: bytes) -> bytes:
+        """The SCI that ES stands for, in a frame with this source address (9.5)."""
+        return source + (SINGLE_COPY_BROADCAST_PORT if self.single_copy_broadcast else END_STATION_PORT)
+
+
+def ethertype(octets: bytes) -> int:
+    """What the first two octets say."""
+    return int.from_bytes(octets[:2])
+
+
+def clear_header_octets(frame: bytes, clear_tags: int) -> int:
+    """Octets of addresses and of the first VLAN tags, at most `clear_tags`, of an Ethernet frame.
+
+    What follows is the MPDU, or the User Data to protect. It has an EtherType: a tag that ends the frame is
+    none.
+    """
+    end = ADDRESS_OCTETS
+    for _ in range(clear_tags):
+        if ethertype(frame[end:]) not in VLAN_ETHERTYPES or len(frame) < end + VLAN_TAG_OCTETS + 2:
+            break
+        end += VLAN_TAG_OCTETS
+    return end
 
 
 def short_length(data_octets: int) -> int:

@@ -1,30 +1,20 @@
 #pragma once
-#include <arpa/inet.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "secy_api.h"
 
-/* The seam to the library that computes AES-256-GCM (clause 14.6), one key schedule per SA. */
+/* The seam to the library that computes AES-GCM (clause 14.5 to 14.8), one key schedule per SA. */
 
 enum { QL_NONCE_OCTETS = 12 };
 
-/* The IV of suites with a 32-bit PN, 14.5 and 14.6: SCI, then PN. */
-static inline void ql_nonce(uint8_t *nonce, const uint8_t *sci, uint32_t pn)
-{
-    pn = htonl(pn);
-    memcpy(nonce, sci, 8);
-    memcpy(nonce + 8, &pn, sizeof pn);
-}
-
-/* A key is used by one thread at a time, for one direction. encrypt and decrypt work in place, allocate
-   nothing and return whether they succeeded; decrypt compares the ICV in constant time. After a failure the
-   text is not to be trusted and not to be shown. */
+/* sak_octets is 16 or 32. A key is used by one thread at a time, for one direction. encrypt and decrypt work
+   in place, allocate nothing and return whether they succeeded; decrypt compares the ICV in constant time.
+   After a failure the text is not to be trusted and not to be shown. text_octets is 0 for integrity only. */
 typedef struct {
     const char *name;
     int (*usable)(void);
-    void *(*new_key)(const uint8_t sak[32]);
+    void *(*new_key)(const uint8_t *sak, uint32_t sak_octets);
     void (*free_key)(void *key);
     int (*encrypt)(void *key, const uint8_t *nonce, const uint8_t *aad, size_t aad_octets, uint8_t *text,
                    size_t text_octets, uint8_t *icv);

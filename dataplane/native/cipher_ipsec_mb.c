@@ -1,4 +1,4 @@
-/* AES-256-GCM from Intel's ipsec-mb, through its direct calls: no job queue, one frame a call. */
+/* AES-GCM from Intel's ipsec-mb, through its direct calls: no job queue, one frame a call. */
 #ifdef QUADLINK_IPSEC_MB
 #include <intel-ipsec-mb.h>
 #include <openssl/crypto.h>
@@ -30,37 +30,54 @@ static int usable(void)
     return manager != NULL;
 }
 
-static void *new_key(const uint8_t sak[32])
+typedef struct {
+    struct gcm_key_data schedule;
+    aes_gcm_enc_dec_t encrypt;
+    aes_gcm_enc_dec_t decrypt;
+} ipsec_mb_key;
+
+static void *new_key(const uint8_t *sak, uint32_t sak_octets)
 {
-    struct gcm_key_data *key = aligned_alloc(64, (sizeof *key + 63) / 64 * 64);
-    if (key != NULL)
-        IMB_AES256_GCM_PRE(manager, sak, key);
+    ipsec_mb_key *key = aligned_alloc(64, (sizeof *key + 63) / 64 * 64);
+    if (key == NULL)
+        return NULL;
+    if (sak_octets == 16) {
+        IMB_AES128_GCM_PRE(manager, sak, &key->schedule);
+        key->encrypt = manager->gcm128_enc;
+        key->decrypt = manager->gcm128_dec;
+    } else {
+        IMB_AES256_GCM_PRE(manager, sak, &key->schedule);
+        key->encrypt = manager->gcm256_enc;
+        key->decrypt = manager->gcm256_dec;
+    }
     return key;
 }
 
 static void free_key(void *key)
 {
     if (key != NULL)
-        OPENSSL_cleanse(key, sizeof(struct gcm_key_data));
+        OPENSSL_cleanse(key, sizeof(ipsec_mb_key));
     free(key);
 }
 
 static int encrypt(void *key, const uint8_t *nonce, const uint8_t *aad, size_t aad_octets, uint8_t *text,
                    size_t text_octets, uint8_t *icv)
 {
+    const ipsec_mb_key *with = key;
     struct gcm_context_data context;
-    IMB_AES256_GCM_ENC(manager, key, &context, text, text, text_octets, nonce, aad, aad_octets, icv,
-                       QL_ICV_OCTETS);
+    with->encrypt(&with->schedule, &context, text, text, text_octets, nonce, aad, aad_octets, icv,
+                  QL_ICV_OCTETS);
     return 1;
 }
 
 static int decrypt(void *key, const uint8_t *nonce, const uint8_t *aad, size_t aad_octets, uint8_t *text,
                    size_t text_octets, const uint8_t *icv)
 {
+    const ipsec_mb_key *with = key;
     struct gcm_context_data context;
     uint8_t computed[QL_ICV_OCTETS];
-    IMB_AES256_GCM_DEC(manager, key, &context, text, text, text_octets, nonce, aad, aad_octets, computed,
-                       QL_ICV_OCTETS);
+    with->decrypt(&with->schedule, &context, text, text, text_octets, nonce, aad, aad_octets, computed,
+                  QL_ICV_OCTETS);
     return CRYPTO_memcmp(computed, icv, QL_ICV_OCTETS) == 0;
 }
 

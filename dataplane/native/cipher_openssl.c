@@ -1,4 +1,4 @@
-/* AES-256-GCM from OpenSSL's EVP: one context per SA, re-armed with a nonce for each frame. */
+/* AES-GCM from OpenSSL's EVP: one context per SA, re-armed with a nonce for each frame. */
 #include <openssl/evp.h>
 
 #include "cipher.h"
@@ -14,10 +14,11 @@ static void free_key(void *key)
 }
 
 /* GCM runs the block cipher forwards in both directions, so a key set for encryption also decrypts. */
-static void *new_key(const uint8_t sak[32])
+static void *new_key(const uint8_t *sak, uint32_t sak_octets)
 {
+    const EVP_CIPHER *cipher = sak_octets == 16 ? EVP_aes_128_gcm() : EVP_aes_256_gcm();
     EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
-    if (context == NULL || EVP_EncryptInit_ex(context, EVP_aes_256_gcm(), NULL, sak, NULL) != 1) {
+    if (context == NULL || EVP_EncryptInit_ex(context, cipher, NULL, sak, NULL) != 1) {
         free_key(context);
         return NULL;
     }

@@ -316,18 +316,29 @@ int ql_engine_flip_bit(ql_engine *engine, uint32_t id, uint32_t bit, uint32_t fr
     return 0;
 }
 
-int ql_engine_inject(ql_engine *engine, uint32_t id, const uint8_t *frame, uint32_t length)
+int ql_engine_inject(ql_engine *engine, uint32_t id, const uint8_t *frames, const uint32_t *lengths,
+                     uint32_t count)
 {
-    ql_wire *wire = find_and_lock(engine, id);
-    if (wire == NULL)
-        return -1;
-    ql_worker *worker = worker_of(engine, id);
-    /* A wire frame may exceed a clear one by the SecTAG and the ICV. */
-    int fits = ql_burst_reserve(&worker->burst, length) == 0;
-    if (fits)
-        ql_wire_inject(wire, &worker->burst, frame, length);
-    worker_unlock(worker);
-    return fits ? 0 : -1;
+    while (count > 0) {
+        uint32_t burst = count < QL_BURST ? count : QL_BURST;
+        uint32_t longest = 0;
+        for (uint32_t i = 0; i < burst; i++)
+            longest = lengths[i] > longest ? lengths[i] : longest;
+        ql_wire *wire = find_and_lock(engine, id);
+        if (wire == NULL)
+            return -1;
+        ql_worker *worker = worker_of(engine, id);
+        /* A wire frame may exceed a clear one by the SecTAG and the ICV. */
+        int fits = ql_burst_reserve(&worker->burst, longest) == 0;
+        if (fits)
+            frames += ql_wire_inject(wire, &worker->burst, frames, lengths, burst);
+        worker_unlock(worker);
+        if (!fits)
+            return -1;
+        lengths += burst;
+        count -= burst;
+    }
+    return 0;
 }
 
 int ql_engine_set_capture(ql_engine *engine, uint32_t id, ql_capture *capture, uint32_t sides)

@@ -4,15 +4,12 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-int ql_sectag_read(const uint8_t *frame, uint32_t length, ql_sectag *tag)
+int ql_sectag_read(const uint8_t *mpdu, uint32_t mpdu_octets, ql_sectag *tag)
 {
-    const uint8_t *at = frame + QL_ADDRESS_OCTETS;
-    uint32_t mpdu_octets = length - QL_ADDRESS_OCTETS;
-
-    if (mpdu_octets < 17 || !ql_has_sectag(frame)) /* a, b */
+    if (mpdu_octets < 17 || ql_ethertype(mpdu) != QL_MACSEC) /* a, b */
         return 0;
-    uint8_t tci = at[2];
-    uint8_t short_length = at[3];
+    uint8_t tci = mpdu[2];
+    uint8_t short_length = mpdu[3];
     int has_sci = (tci & QL_TCI_SCI) != 0;
     if (tci & QL_TCI_VERSION) /* c */
         return 0;
@@ -30,21 +27,22 @@ int ql_sectag_read(const uint8_t *frame, uint32_t length, ql_sectag *tag)
         return 0;
 
     tag->tci = tci;
-    memcpy(&tag->pn, at + 4, sizeof tag->pn);
+    memcpy(&tag->pn, mpdu + 4, sizeof tag->pn);
     tag->pn = ntohl(tag->pn);
-    tag->sci = has_sci ? at + 8 : NULL;
-    tag->data_offset = QL_ADDRESS_OCTETS + tag_octets;
+    tag->sci = has_sci ? mpdu + 8 : NULL;
+    tag->octets = tag_octets;
     tag->data_octets = short_length != 0 ? short_length : mpdu_octets - overhead;
-    return tag->pn != 0;
+    return 1;
 }
 
-void ql_sectag_write(uint8_t *at, uint8_t an, uint32_t pn, const uint8_t *sci, uint32_t data_octets)
+void ql_sectag_write(uint8_t *at, uint8_t tci, uint32_t pn, const uint8_t *sci, uint32_t data_octets)
 {
-    at[0] = 0x88;
-    at[1] = 0xE5;
-    at[2] = (uint8_t)(QL_TCI_SCI | QL_TCI_ENCRYPTED | QL_TCI_CHANGED | an);
+    at[0] = QL_MACSEC >> 8;
+    at[1] = QL_MACSEC & 0xFF;
+    at[2] = tci;
     at[3] = data_octets < QL_SHORT_LENGTH_LIMIT ? (uint8_t)data_octets : 0;
     pn = htonl(pn);
     memcpy(at + 4, &pn, sizeof pn);
-    memcpy(at + 8, sci, 8);
+    if (tci & QL_TCI_SCI)
+        memcpy(at + 8, sci, 8);
 }

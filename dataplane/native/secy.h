@@ -1,72 +1,108 @@
 #pragma once
+#include <endian.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <string.h>
 
+#include "channels.h"
 #include "cipher.h"
+#include "sectag.h"
 
 /* What a SecY holds. The transmit and the receive side have each a lock and memory of their own, so that
-   their two threads never wait for each other or share a cache line. */
-
-enum { QL_ASSOCIATIONS = 4, QL_SAK_DIGEST_OCTETS = 32 };
+   their two threads never wait for each other or share a cache line. Whoever changes keys or parameters holds
+   `management`, and may read both sides; the lock of a side keeps its frames out meanwhile. */
 
 /* Counts packet numbers per key and outlives the SA, so that no SAK meets the same PN twice. */
-typedef struct {
+typedef struct ql_sak_use {
+    struct ql_sak_use *next;
     uint8_t sak_digest[QL_SAK_DIGEST_OCTETS];
-    uint64_t next_pn; /* QL_PN_END when exhausted */
+    uint64_t next_pn; /* 0 behind the last of XPN */
 } ql_sak_use;
-
-#define QL_PN_END (UINT64_C(1) << 32)
-
-typedef struct {
-    pthread_mutex_t lock;
-    uint64_t *counters;
-    const ql_cipher_library *cipher;
-    uint8_t sci[8];
-    int encoding_sa; /* the AN in use, or -1 */
-    struct {
-        void *key; /* NULL: no SA */
-        uint32_t use;
-        uint8_t sak[QL_SECY_SAK_OCTETS]; /* kept for ql_secy_export_sak */
-    } sa[QL_ASSOCIATIONS];
-    ql_sak_use *uses;
-    uint32_t use_count;
-} ql_transmit_side;
 
 typedef struct {
     void *key; /* NULL: no SA */
-    uint64_t lowest_pn;
-    uint8_t sak_digest[QL_SAK_DIGEST_OCTETS];
-} ql_receive_sa;
-
-typedef struct {
-    uint8_t sci[8];
-    uint32_t sa_count; /* 0: the slot is free */
-    ql_receive_sa sa[QL_ASSOCIATIONS];
-} ql_receive_channel;
+    ql_sak_use *use;
+    uint64_t last_pn;
+    uint8_t nonce[QL_NONCE_OCTETS]; /* of packet number 0 */
+    uint8_t tci;                    /* E, C and AN */
+    uint8_t confidentiality_offset;
+    uint32_t ssci;
+    uint8_t sak[QL_SECY_SAK_OCTETS]; /* kept for ql_secy_export_sak */
+} ql_transmit_sa;
 
 typedef struct {
     pthread_mutex_t lock;
     uint64_t *counters;
     const ql_cipher_library *cipher;
-    uint32_t replay_window;
-    ql_receive_channel channel[QL_SECY_RECEIVE_CHANNELS];
+    ql_secy_config config;
+    uint32_t receive_channels; /* of the other side, for Table 10-1 */
+    ql_transmit_sa *encoding;  /* the SA in use, or NULL */
+    uint64_t alarm_pn;
+    int alarmed;
+    ql_sak_use *uses;
+    ql_transmit_sa sa[QL_ASSOCIATIONS];
+} ql_transmit_side;
+
+typedef struct {
+    pthread_mutex_t lock;
+    uint64_t *counters;
+    const ql_cipher_library *cipher;
+    ql_secy_config config;
+    ql_channels channels;
 } ql_receive_side;
 
 struct ql_secy {
+    pthread_mutex_t management;
     ql_transmit_side *transmit;
     ql_receive_side *receive;
     uint64_t *own_counters;
 };
 
-/* The SC with that SCI, or NULL. */
-static inline ql_receive_channel *ql_find_channel(ql_receive_side *side, const uint8_t *sci)
+/* Zeroed memory on cache lines of its own; NULL without memory. */
+void *ql_new_lines(size_t octets);
+/* Wipe and free what a side holds. */
+void ql_secy_drop_transmit(ql_transmit_side *side);
+void ql_secy_drop_receive(ql_receive_side *side);
+/* Whether an SA of the channel has that SAK and SSCI. */
+int ql_channel_uses(const ql_receive_channel *channel, const uint8_t *sak_digest, uint32_t ssci);
+/* The SHA-256 of a SAK, which tells keys apart. */
+void ql_sak_digest(const ql_secy_config *config, const ql_sak *sak, uint8_t digest[QL_SAK_DIGEST_OCTETS]);
+/* The nonce of packet number 0, 14.5 to 14.8: SCI and PN, or SSCI and PN combined with the salt. */
+void ql_sa_nonce(const ql_secy_config *config, const uint8_t sci[8], const ql_sak *sak,
+                 uint8_t nonce[QL_NONCE_OCTETS]);
+/* Whether `pn` is a packet number of the suite. */
+int ql_usable_pn(const ql_secy_config *config, uint64_t pn);
+int ql_usable_sak(const ql_secy_config *config, const ql_sak *sak);
+
+/* Whether a SecY with these parameters protects what it sends. */
+static inline int ql_protects(const ql_secy_config *config)
 {
-    for (uint32_t i = 0; i < QL_SECY_RECEIVE_CHANNELS; i++) {
-        ql_receive_channel *channel = &side->channel[i];
-        if (channel->sa_count != 0 && memcmp(channel->sci, sci, 8) == 0)
-            return channel;
-    }
-    return NULL;
+    return config->protect_frames && config->validate_frames != QL_VALIDATE_NULL;
+}
+
+/* Whether that SA may use another packet number. */
+static inline int ql_sendable(const ql_transmit_sa *sa)
+{
+    return sa != NULL && sa->use->next_pn != 0 && sa->use->next_pn <= sa->last_pn;
+}
+
+/* The nonce of packet number pn, from that of packet number 0; its low 8 octets hold the PN, of which the
+   upper half is 0 where PNs have 32 bits. */
+static inline void ql_nonce(uint8_t *nonce, const uint8_t *of_zero, uint64_t pn)
+{
+    uint64_t low;
+    memcpy(nonce, of_zero, 4);
+    memcpy(&low, of_zero + 4, sizeof low);
+    low ^= htobe64(pn);
+    memcpy(nonce + 4, &low, sizeof low);
+}
+
+static inline int ql_bypasses(const ql_secy_config *config, const uint8_t *frame)
+{
+    for (uint32_t i = 0; i < config->bypass_count; i++)
+        if (ql_ethertype(frame + QL_ADDRESS_OCTETS) == config->bypass[i])
+            return 1;
+    return 0;
 }
 
 /* Whether frame i lies in the arena with that much room around it. */
@@ -77,7 +113,7 @@ static inline int ql_fits(const ql_batch *batch, uint32_t i, uint64_t room_befor
 }
 
 /* Counts in the slot of a verdict. One writer, and readers in other processes that must never see a torn
- * value. */
+   value. */
 static inline void ql_count(uint64_t *counters, uint8_t verdict, uint64_t by)
 {
     __atomic_store_n(&counters[verdict - 1], counters[verdict - 1] + by, __ATOMIC_RELAXED);

@@ -1,74 +1,161 @@
-/* Secure frame verification, IEEE 802.1AE-2018 clause 10.6 and Figure 10-4, validateFrames strict. */
-#include <string.h>
-
-#include "sectag.h"
+/* Secure frame verification, IEEE 802.1AE-2018 clause 10.6, in the order of Figure 10-4. */
+#include "replay.h"
 #include "secy.h"
 
-/* 10.6.1: the SA that a tag names, or NULL. A tag without SCI names none. */
-static ql_receive_sa *find_sa(ql_receive_side *side, const ql_sectag *tag)
+/* A frame on its way through Figure 10-4. */
+typedef struct {
+    uint8_t *frame;
+    uint32_t header; /* octets of addresses and clear tags, behind which the MPDU begins */
+    ql_sectag tag;
+    ql_receive_channel *channel; /* NULL where no SC is known */
+    ql_receive_sa *sa;           /* NULL where no SA is known */
+} ql_received;
+
+/* Counts for the SC; the verdict that is a counter of it, from InPktsOK on, is counted for the SecY as well.
+ */
+static uint8_t channel_verdict(const ql_received *received, uint8_t verdict)
 {
-    ql_receive_channel *channel = tag->sci != NULL ? ql_find_channel(side, tag->sci) : NULL;
-    if (channel == NULL)
-        return NULL;
-    ql_receive_sa *sa = &channel->sa[tag->tci & QL_TCI_AN];
-    return sa->key != NULL ? sa : NULL;
+    uint64_t *slot = &received->channel->counters[verdict - QL_IN_PKTS_OK];
+    __atomic_store_n(slot, *slot + 1, __ATOMIC_RELAXED);
+    return verdict;
 }
 
-/* 10.6.3: decrypts the Secure Data in place; zeroes it when the ICV is wrong. */
-static int validate_data(ql_receive_side *side, const ql_receive_sa *sa, const ql_sectag *tag, uint8_t *frame)
+/* Frames that have no SecTAG, or whose SecTAG says that they are not for the Controlled Port. PENDING for
+   those that go on; then `received` has header and tag. */
+static uint8_t classify(const ql_secy_config *config, uint32_t length, ql_received *received)
 {
-    if (!(tag->tci & QL_TCI_ENCRYPTED)) { /* no suite here has integrity without confidentiality */
-        ql_count(side->counters, QL_IN_OCTETS_VALIDATED, tag->data_octets);
-        return 0;
+    const uint8_t *frame = received->frame;
+    if (length < QL_ETHERNET_HEADER_OCTETS)
+        return QL_IN_DISCARDS_TOO_SHORT;
+    if (ql_ethertype(frame + QL_ADDRESS_OCTETS) == QL_EAPOL)
+        return QL_IN_DISCARDS_UNCONTROLLED;
+    if (config->validate_frames == QL_VALIDATE_NULL)
+        return QL_IN_PASSES_NULL;
+    received->header = ql_header_octets(frame, length, config->clear_tags);
+    const uint8_t *mpdu = frame + received->header;
+    if (ql_ethertype(mpdu) != QL_MACSEC) {
+        if (ql_bypasses(config, frame))
+            return QL_IN_PASSES_BYPASS;
+        return config->validate_frames == QL_VALIDATE_STRICT ? QL_IN_PKTS_NO_TAG : QL_IN_PKTS_UNTAGGED;
     }
-    ql_count(side->counters, QL_IN_OCTETS_DECRYPTED, tag->data_octets);
-    uint8_t nonce[QL_NONCE_OCTETS];
-    uint8_t *data = frame + tag->data_offset;
-    ql_nonce(nonce, tag->sci, tag->pn);
-    if (side->cipher->decrypt(sa->key, nonce, frame, tag->data_offset, data, tag->data_octets,
-                              data + tag->data_octets))
-        return 1;
-    memset(data, 0, tag->data_octets);
-    return 0;
+    if (!ql_sectag_read(mpdu, length - received->header, &received->tag))
+        return QL_IN_PKTS_BAD_TAG;
+    if (received->tag.pn == 0 && !config->xpn)
+        return QL_IN_PKTS_BAD_TAG;
+    if ((received->tag.tci & QL_TCI_ENCRYPTED) && !(received->tag.tci & QL_TCI_CHANGED))
+        return QL_IN_DISCARDS_KAY;
+    return QL_PENDING;
 }
 
-/* 10.6.4: only a valid frame moves lowestPN, and only up. The standard keeps nextPN to the same end. */
-static void update_lowest_pn(ql_receive_sa *sa, uint32_t pn, uint32_t replay_window)
+/* 10.6.1: SC and SA that a tag names. */
+static void find_sa(const ql_channels *channels, ql_received *received)
 {
-    uint64_t next_pn = (uint64_t)pn + 1;
-    if (next_pn > sa->lowest_pn + replay_window)
-        sa->lowest_pn = next_pn - replay_window;
+    const ql_sectag *tag = &received->tag;
+    if (tag->sci != NULL) {
+        received->channel = ql_channel_find(channels, tag->sci);
+    } else if (tag->tci & QL_TCI_END_STATION) { /* the source address, and port 1 or that of SCB */
+        uint8_t sci[8] = {0};
+        memcpy(sci, received->frame + 6, 6);
+        sci[7] = !(tag->tci & QL_TCI_SINGLE_COPY_BROADCAST);
+        received->channel = ql_channel_find(channels, sci);
+    } else {
+        received->channel =
+            tag->tci & QL_TCI_SINGLE_COPY_BROADCAST ? channels->only_single_copy : channels->only;
+    }
+    received->sa = received->channel != NULL ? &received->channel->sa[tag->tci & QL_TCI_AN] : NULL;
+    if (received->sa != NULL && received->sa->key == NULL)
+        received->sa = NULL;
+}
+
+/* 10.6.3: decrypts the Secure Data in place, and zeroes it when the ICV is wrong. Clear tags are not
+   authenticated: the addresses stand next to the SecTAG meanwhile. */
+static int validate_data(const ql_receive_side *side, const ql_received *received, uint64_t pn)
+{
+    const ql_sectag *tag = &received->tag;
+    const ql_receive_sa *sa = received->sa;
+    uint8_t *mpdu = received->frame + received->header;
+    uint8_t *aad = mpdu - QL_ADDRESS_OCTETS;
+    uint8_t *data = mpdu + tag->octets;
+    int encrypted = tag->tci & QL_TCI_ENCRYPTED;
+    uint32_t clear = tag->data_octets;
+    if (encrypted && sa->confidentiality_offset < clear)
+        clear = sa->confidentiality_offset;
+
+    uint8_t saved[QL_HEADER_LIMIT], nonce[QL_NONCE_OCTETS];
+    ql_count(side->counters, encrypted ? QL_IN_OCTETS_DECRYPTED : QL_IN_OCTETS_VALIDATED, tag->data_octets);
+    ql_nonce(nonce, sa->nonce, pn);
+    if (aad != received->frame) {
+        memcpy(saved, received->frame, received->header);
+        memcpy(aad, saved, QL_ADDRESS_OCTETS);
+    }
+    int valid = side->cipher->decrypt(sa->key, nonce, aad, QL_ADDRESS_OCTETS + tag->octets + clear,
+                                      data + clear, tag->data_octets - clear, data + tag->data_octets);
+    if (aad != received->frame)
+        memcpy(received->frame, saved, received->header);
+    if (!valid && encrypted)
+        memset(data + clear, 0, tag->data_octets - clear);
+    return valid;
+}
+
+/* Takes SecTAG, ICV and padding away: addresses and clear tags move up to the User Data. */
+static void strip(const ql_received *received, ql_batch *batch, uint32_t i)
+{
+    uint32_t header = received->header, tag_octets = received->tag.octets;
+    memmove(received->frame + tag_octets, received->frame, header);
+    batch->offset[i] += tag_octets;
+    batch->length[i] = header + received->tag.data_octets;
+}
+
+static uint8_t without_sa(const ql_received *received, int must_be_valid, ql_receive_side *side)
+{
+    if (received->channel != NULL) {
+        uint8_t part = must_be_valid ? QL_IN_PKTS_NOT_USING_SA : QL_IN_PKTS_UNUSED_SA;
+        uint64_t *slot = &received->channel->counters[must_be_valid ? 7 : 6];
+        __atomic_store_n(slot, *slot + 1, __ATOMIC_RELAXED);
+        ql_count(side->counters, part, 1);
+    }
+    return must_be_valid ? QL_IN_PKTS_NO_SA_ERROR : QL_IN_PKTS_NO_SA;
+}
+
+/* From the replay check to delivery; the verdict is one of the SC's counters. */
+static uint8_t verify(ql_receive_side *side, const ql_received *received, int must_be_valid)
+{
+    const ql_secy_config *config = &side->config;
+    ql_receive_sa *sa = received->sa;
+    uint64_t pn = config->xpn ? ql_recover_pn(sa->lowest_pn, received->tag.pn) : received->tag.pn;
+    int late = ql_below_window(sa, pn);
+    /* 10.6.2 and 10.6.4: nothing moves lowestPN in between, so that one check is both of Figure 10-4. */
+    if (config->replay_protect && (late || ql_seen(sa, pn)))
+        return QL_IN_PKTS_LATE;
+    if (config->validate_frames == QL_VALIDATE_DISABLED) {
+        if (must_be_valid)
+            return QL_IN_PKTS_NOT_VALID;
+        return late ? QL_IN_PKTS_DELAYED : QL_IN_PKTS_UNCHECKED;
+    }
+    if (!validate_data(side, received, pn))
+        return must_be_valid ? QL_IN_PKTS_NOT_VALID : QL_IN_PKTS_INVALID;
+    ql_replay_update(sa, pn, config->replay_window); /* 10.6.5 */
+    return late ? QL_IN_PKTS_DELAYED : QL_IN_PKTS_OK;
 }
 
 static uint8_t validate_frame(ql_receive_side *side, ql_batch *batch, uint32_t i)
 {
-    ql_sectag tag;
     if (!ql_fits(batch, i, 0, 0))
         return QL_NO_ROOM;
-    uint8_t *frame = batch->arena + batch->offset[i];
-    if (batch->length[i] < QL_ETHERNET_HEADER_OCTETS)
-        return QL_IN_DISCARDS_TOO_SHORT;
-    if (!ql_has_sectag(frame))
-        return QL_IN_PKTS_NO_TAG;
-    if (!ql_sectag_read(frame, batch->length[i], &tag))
-        return QL_IN_PKTS_BAD_TAG;
-    if ((tag.tci & QL_TCI_ENCRYPTED) && !(tag.tci & QL_TCI_CHANGED))
-        return QL_IN_DISCARDS_KAY;
-    ql_receive_sa *sa = find_sa(side, &tag);
-    if (sa == NULL)
-        return QL_IN_PKTS_NO_SA_ERROR;
-    /* 10.6.2. Figure 10-4 checks again after validation, for an entity that validates frames in parallel;
-       here nothing moves lowestPN in between. */
-    if (tag.pn < sa->lowest_pn)
-        return QL_IN_PKTS_LATE;
-    if (!validate_data(side, sa, &tag, frame))
-        return QL_IN_PKTS_NOT_VALID;
-    update_lowest_pn(sa, tag.pn, side->replay_window);
-
-    memmove(frame + tag.data_offset - QL_ADDRESS_OCTETS, frame, QL_ADDRESS_OCTETS);
-    batch->offset[i] += tag.data_offset - QL_ADDRESS_OCTETS;
-    batch->length[i] = QL_ADDRESS_OCTETS + tag.data_octets;
-    return QL_IN_PKTS_OK;
+    ql_received received = {.frame = batch->arena + batch->offset[i]};
+    uint8_t verdict = classify(&side->config, batch->length[i], &received);
+    if (verdict != QL_PENDING)
+        return verdict;
+    find_sa(&side->channels, &received);
+    int must_be_valid =
+        side->config.validate_frames == QL_VALIDATE_STRICT || (received.tag.tci & QL_TCI_CHANGED);
+    if (received.sa == NULL)
+        verdict = without_sa(&received, must_be_valid, side);
+    else
+        verdict = channel_verdict(&received, verify(side, &received, must_be_valid));
+    if (ql_verdict_passes(verdict))
+        strip(&received, batch, i);
+    return verdict;
 }
 
 void ql_secy_validate(ql_secy *secy, ql_batch *batch)

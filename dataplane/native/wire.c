@@ -196,15 +196,22 @@ int ql_wire_run(ql_wire *wire, ql_burst *burst)
     if (frames > 0)
         cross(wire, burst, frames);
     int transmitting = wire->config.transmit == NULL || ql_secy_operational(wire->config.transmit);
-    int stopped = wire->transmitting && !transmitting;
+    int changed = wire->transmitting != transmitting;
+    int alarmed = wire->config.transmit != NULL && ql_secy_take_alarm(wire->config.transmit);
     wire->transmitting = transmitting;
-    return stopped || atomic_load(&wire->port_gone);
+    return changed || alarmed || atomic_load(&wire->port_gone);
 }
 
-void ql_wire_inject(ql_wire *wire, ql_burst *burst, const uint8_t *frame, uint32_t length)
+uint64_t ql_wire_inject(ql_wire *wire, ql_burst *burst, const uint8_t *frames, const uint32_t *lengths,
+                        uint32_t count)
 {
-    burst->offset[0] = QL_HEADROOM;
-    burst->length[0] = length;
-    memcpy(burst->arena + QL_HEADROOM, frame, length);
-    cross(wire, burst, 1);
+    uint64_t octets = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        burst->offset[i] = (uint32_t)(burst->stride * i) + QL_HEADROOM;
+        burst->length[i] = lengths[i];
+        memcpy(frame_at(burst, i), frames + octets, lengths[i]);
+        octets += lengths[i];
+    }
+    cross(wire, burst, count);
+    return octets;
 }

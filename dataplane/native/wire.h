@@ -33,8 +33,11 @@ typedef struct {
 int ql_burst_reserve(ql_burst *burst, uint32_t frame_octets);
 
 /* Carries what the sending port holds, at most one burst, to the receiving port. Returns 1 when something
-   happened that the engine's owner must look at: the port went away or the SecY stopped sending. */
+   happened that the engine's owner must look at: the port went away, the SecY stopped sending or sends again,
+   or its packet numbers have come to where an alarm was set. */
 int ql_wire_run(ql_wire *wire, ql_burst *burst);
 
-/* Carries one frame that is already on the wire. */
-void ql_wire_inject(ql_wire *wire, ql_burst *burst, const uint8_t *frame, uint32_t length);
+/* Carries frames, at most a burst, that are already on the wire and lie one behind the other; returns their
+   octets. */
+uint64_t ql_wire_inject(ql_wire *wire, ql_burst *burst, const uint8_t *frames, const uint32_t *lengths,
+                        uint32_t count);

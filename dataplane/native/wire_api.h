@@ -56,7 +56,8 @@ typedef struct ql_engine ql_engine;
 ql_engine *ql_engine_new(uint32_t workers);
 /* Stops the workers. Wires are forgotten; what they refer to is not touched. */
 void ql_engine_free(ql_engine *engine);
-/* Readable when a port went away or a SecY stopped sending: read it, then look at the wires. */
+/* Readable when a port went away, a SecY stopped sending or sends again, or its alarm went off: read it, then
+   look at the wires. */
 int ql_engine_event_fd(const ql_engine *engine);
 
 /* All return -1 with errno set on failure. A wire's id is unique while it exists. */
@@ -72,7 +73,9 @@ int ql_engine_port_gone(ql_engine *engine, uint32_t wire);
 /* Inverts one bit, counted from the first bit of the destination address, in each of the next `frames`
    frames that are long enough. */
 int ql_engine_flip_bit(ql_engine *engine, uint32_t wire, uint32_t bit, uint32_t frames);
-/* Puts a frame on the wire as a stranger would: it meets the capture, the fault and the receiving SecY. */
-int ql_engine_inject(ql_engine *engine, uint32_t wire, const uint8_t *frame, uint32_t length);
+/* Puts frames, which lie one behind the other, on the wire as a stranger would: they meet the capture, the
+   fault and the receiving SecY, each burst of them between two of the wire's own. */
+int ql_engine_inject(ql_engine *engine, uint32_t wire, const uint8_t *frames, const uint32_t *lengths,
+                     uint32_t count);
 /* capture may be NULL, which ends a capture. */
 int ql_engine_set_capture(ql_engine *engine, uint32_t wire, ql_capture *capture, uint32_t sides);

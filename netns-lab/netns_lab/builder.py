@@ -10,6 +10,7 @@ from pathlib import Path
 
 from netns_lab.daemons import start_controller, start_engine, start_guard
 from netns_lab.directory import LabDirectory, LabError
+from netns_lab.keys import GivenKeys, given_keys
 from netns_lab.making import make, nothing
 from netns_lab.marks import new_mark
 from netns_lab.neighbor_tables import shortages
@@ -54,10 +55,10 @@ def built_lab(
     mark = new_mark(topology.name)
     try:
         with directory.create(mark):
-            plan = plan_lab(topology, secrets.token_bytes)
+            plan, keys = plan_lab(topology, secrets.token_bytes), given_keys(topology)
             for shortage in shortages(plan):
                 say(shortage)
-            _build(directory, plan, say)
+            _build(directory, plan, keys, say)
             say("waiting for sessions and prefixes")
             yield RunningLab(directory, plan, wait_until_ready(directory, ready_timeout_s))
             if keep:
@@ -83,10 +84,10 @@ def _check_capabilities() -> None:
         )
 
 
-def _build(directory: LabDirectory, plan: LabPlan, say: Callable[[str], None]) -> None:
+def _build(directory: LabDirectory, plan: LabPlan, keys: GivenKeys, say: Callable[[str], None]) -> None:
     engine = start_engine(directory)
     try:
-        make(directory, engine, nothing(plan.name), plan, say)
+        make(directory, engine, nothing(plan.name), plan, keys, say)
     finally:
         engine.close()
     save_plan(directory, plan)

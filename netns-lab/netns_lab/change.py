@@ -17,6 +17,7 @@ from netns_lab.builder import built_lab
 from netns_lab.claim import Claim
 from netns_lab.difference import Change, Difference, plan_change
 from netns_lab.directory import LabDirectory, LabError, running_labs
+from netns_lab.keys import GivenKeys, given_keys
 from netns_lab.making import clear_strangers, make, unmake
 from netns_lab.plan import LabPlan
 from netns_lab.readiness import POLL_INTERVAL_S, wait_until_ready
@@ -99,8 +100,8 @@ def lab_up(topology_file: Path, say: Say, ready_timeout_s: float | None) -> Iter
         with claim:
             problem = why_not_changed(directory)
             if not problem:
-                difference = difference_of(topology)
-                apply(difference, say, timeout_s)
+                difference, keys = difference_of(topology), given_keys(topology)
+                apply(difference, keys, say, timeout_s)
                 say("waiting for sessions and prefixes")
                 missing = wait_until_ready(directory, timeout_s)
                 action = "changed" if difference.changes else "unchanged"
@@ -129,8 +130,8 @@ def _claim(directory: LabDirectory) -> Claim | None:
         ) from None
 
 
-def apply(difference: Difference, say: Say, settle_timeout_s: float) -> None:
-    """Changes the running lab, which the caller has claimed, step by step.
+def apply(difference: Difference, keys: GivenKeys, say: Say, settle_timeout_s: float) -> None:
+    """Changes the running lab, which the caller has claimed, step by step. `keys` are the given SAKs.
 
     Raises HalfChanged where a step fails: what was done before it stays, and the lab runs on by that.
     """
@@ -139,7 +140,7 @@ def apply(difference: Difference, say: Say, settle_timeout_s: float) -> None:
         say(f"started what was missing: {', '.join(started)}")
     engine = EngineClient(directory.engine_socket)
     try:
-        _go_through(difference, directory, engine, say, settle_timeout_s)
+        _go_through(difference, directory, engine, keys, say, settle_timeout_s)
     except (LabError, LinkError, OSError) as error:
         with suppress(LabError, LinkError, OSError):
             clear_strangers(directory, engine, load_plan(directory))
@@ -156,7 +157,12 @@ def _half_changed(directory: LabDirectory) -> str:
 
 
 def _go_through(
-    difference: Difference, directory: LabDirectory, engine: EngineClient, say: Say, settle_timeout_s: float
+    difference: Difference,
+    directory: LabDirectory,
+    engine: EngineClient,
+    keys: GivenKeys,
+    say: Say,
+    settle_timeout_s: float,
 ) -> None:
     clear_strangers(directory, engine, difference.running)
     before = difference.running
@@ -164,7 +170,7 @@ def _go_through(
         controller.call("reload")  # what an interrupted change may not have told it
         missing = set(controller.call("missing"))
         for after in difference.stages():
-            make(directory, engine, before, after, say)
+            make(directory, engine, before, after, keys, say)
             # The guard and the controller go by what is saved, also those that start now in their place.
             save_plan(directory, after)
             say("telling guard and controller")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Interface, IPv6Interface
 
+from netns_lab.checks_macsec import check_macsec
 from netns_lab.models import Endpoint, Link, Node
 
 Path = tuple[str | int, ...]
@@ -23,6 +24,7 @@ def check_topology(nodes: Nodes, links: Links) -> Iterator[Finding]:
     yield from _link_names(links)
     yield from _interfaces(links)
     yield from _plain_links(links)
+    yield from check_macsec(links)
     yield from _address_owners(links)
     yield from _directions(links)
     yield from _unique_addresses(nodes, links)

@@ -14,7 +14,7 @@ from typing import Any
 from control.guard.channel import GuardEvents, GuardGone, InterfaceChange, InterfaceState
 from dataplane.client import EngineClient, EngineEvents, EngineGone
 from dataplane.counters import map_counters
-from dataplane.interface import FaultEvent, LinkError
+from dataplane.interface import FaultEvent, LinkError, PendingEvent
 from dataplane.lines import Document
 from dataplane.links.specification import FaultMode
 from netns_lab.api import MAXIMUM_LINE_OCTETS
@@ -88,6 +88,10 @@ class Controller:
         except EngineGone:
             return
         asyncio.get_running_loop().add_reader(events.fileno(), self._read_engine, events)
+        for state in self.engine.links():  # what nobody listened to
+            for end, secy in zip(state.ends, state.secys, strict=False):
+                if secy.pending_since_ns is not None:
+                    self._pending(PendingEvent(state.name, end.node, secy.pending_since_ns))
 
     def _read_engine(self, events: EngineEvents) -> None:
         try:
@@ -104,6 +108,14 @@ class Controller:
                 self.log.add(EventKind.FAULT, event.link, text, event.t_ns, mode=event.fault)
             elif isinstance(event, FaultEvent):
                 self.log.add(EventKind.HEAL, event.link, f"{event.link} healed", event.t_ns)
+            elif isinstance(event, PendingEvent):
+                self._pending(event)
+
+    def _pending(self, event: PendingEvent) -> None:
+        """Writes down once that a SAK should be replaced."""
+        if not self.log.knows(EventKind.PN_PENDING, event.t_ns):
+            text = f"{event.node} has used three quarters of the packet numbers of its SAK on {event.link}"
+            self.log.add(EventKind.PN_PENDING, event.link, text, event.t_ns, node=event.node)
 
     def _follow_guard(self) -> None:
         self.guard.introduce()

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from ipaddress import ip_interface
 from typing import TYPE_CHECKING, Literal
 
-from netns_lab.plan import InterfacePlan, LabPlan, LinkPlan, MacsecPlan, NodePlan, plan_lab, with_new_scis
+from netns_lab.plan import InterfacePlan, LabPlan, LinkPlan, MacsecPlan, NodePlan, plan_lab
 
 if TYPE_CHECKING:
     from netns_lab.models import Topology
@@ -81,9 +81,7 @@ class Difference:
 
 def plan_change(topology: Topology, running: LabPlan, random_bytes: Callable[[int], bytes]) -> Difference:
     """What a topology, loaded for a running lab, makes of it. `random_bytes` and errors as for `plan_lab`."""
-    wanted = plan_lab(topology, random_bytes, running)
-    remade = compare(running, wanted).named("link", "made anew")
-    return compare(running, with_new_scis(wanted, remade, random_bytes))
+    return compare(running, plan_lab(topology, random_bytes, running))
 
 
 def compare(running: LabPlan, wanted: LabPlan) -> Difference:
@@ -147,12 +145,19 @@ def _wire_words(running: LinkPlan, wanted: LinkPlan) -> Iterable[str]:
 
 
 def _macsec_words(running: MacsecPlan, wanted: MacsecPlan) -> Iterable[str]:
-    if running.cipher != wanted.cipher:
-        yield f"cipher {running.cipher} -> {wanted.cipher}"
-    if running.replay_window != wanted.replay_window:
-        yield f"replay window {running.replay_window} -> {wanted.replay_window}"
-    if running.sak != wanted.sak:
+    before, after = asdict(running.settings), asdict(wanted.settings)
+    for name in after:
+        if before[name] != after[name]:
+            yield f"{name.replace('_', ' ')} {_setting(before[name])} -> {_setting(after[name])}"
+    if running.given_key != wanted.given_key:
         yield "SAK"
+
+
+def _setting(value: object) -> str:
+    """As a topology file has it."""
+    if isinstance(value, tuple):
+        return " ".join(f"{ethertype:#06x}" for ethertype in value) or "none"
+    return "none" if value is None else str(value).lower()
 
 
 def _session_words(running: LinkPlan, wanted: LinkPlan) -> Iterable[str]:

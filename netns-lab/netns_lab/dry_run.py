@@ -1,6 +1,7 @@
 """`quadlink up --dry-run`: the plan of a topology, or what would change in a lab that runs. No secrets."""
 
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 from dataplane.links.specification import Impairment
@@ -37,17 +38,16 @@ def print_difference(difference: Difference, output: Output) -> None:
 
 
 def plan_document(plan: LabPlan) -> Document:
-    """What `up` would make, as JSON types. A MAC address that is drawn at each `up` is null."""
-    drawn = {link.name for link in plan.links if link.macsec and link.macsec.sak}
+    """What `up` would make, as JSON types."""
     return {
         "lab": plan.name,
         "directory": str(LabDirectory(plan.name).path),
-        "nodes": [_node(node, drawn) for node in plan.nodes],
+        "nodes": [_node(node) for node in plan.nodes],
         "links": [_link(link) for link in plan.links],
     }
 
 
-def _node(node: NodePlan, drawn: set[str]) -> Document:
+def _node(node: NodePlan) -> Document:
     return {
         "name": node.name,
         "kind": node.kind,
@@ -56,7 +56,7 @@ def _node(node: NodePlan, drawn: set[str]) -> Document:
         "router_id": node.router_id if node.asn else None,
         "loopback": list(node.loopback),
         "announces": list(node.originate),
-        "interfaces": [_interface(interface, drawn) for interface in node.interfaces],
+        "interfaces": [_interface(interface) for interface in node.interfaces],
         "default_routes": [
             {"family": route.family, "next_hops": [hop.address for hop in route.next_hops]}
             for route in node.default_routes
@@ -67,11 +67,11 @@ def _node(node: NodePlan, drawn: set[str]) -> Document:
     }
 
 
-def _interface(interface: InterfacePlan, drawn: set[str]) -> Document:
+def _interface(interface: InterfacePlan) -> Document:
     return {
         "name": interface.name,
         "link": interface.link,
-        "mac": None if interface.link in drawn else interface.mac,
+        "mac": interface.mac,
         "mtu": interface.mtu,
         "addresses": list(interface.addresses),
     }
@@ -81,7 +81,10 @@ def _link(link: LinkPlan) -> Document:
     return {
         "name": link.name,
         "type": link.type,
-        "cipher": link.macsec.cipher if link.macsec else None,
+        "cipher": link.macsec.settings.cipher if link.macsec else None,
+        "macsec": {**asdict(link.macsec.settings), "given_sak": link.macsec.given_key is not None}
+        if link.macsec
+        else None,
         "endpoints": [{"node": end.node, "interface": end.name} for end in link.ends],
         "impairments": [
             {"from": end.node, "loss": impairment.loss}
@@ -133,7 +136,7 @@ def _interface_rows(document: Document) -> list[tuple[Any, ...]]:
         (
             f"{node['name']}:{interface['name']}",
             interface["link"],
-            interface["mac"] or "(drawn)",
+            interface["mac"],
             interface["mtu"],
             " ".join(interface["addresses"]),
         )

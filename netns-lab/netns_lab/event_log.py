@@ -28,6 +28,7 @@ class EventKind(StrEnum):
 
     FAULT = "fault"
     HEAL = "heal"
+    PN_PENDING = "pn-pending"
     INTERFACE_DOWN = "interface-down"
     INTERFACE_UP = "interface-up"
     SESSION_UP = "session-up"

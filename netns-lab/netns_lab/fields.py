@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
+from dataplane.macsec.suites import CIPHER_SUITES
 from netns_lab.mounts import KERNEL_DIRECTORIES
 from netns_lab.units import duration_us, share
 
@@ -34,6 +35,14 @@ RESERVED_NODES = frozenset({"all", "controller", "engine", "guard", "lo", "local
 RESERVED_SERVICES = frozenset({"exabgp", "exec"})
 # The kernel's own interface and the two directories beside the interfaces in /proc/sys/net.
 RESERVED_INTERFACES = frozenset({"all", "default", "lo"})
+
+CIPHERS = tuple(name.lower() for name in CIPHER_SUITES)
+ETHERTYPES = {"lldp": 0x88CC}
+SECURED_ETHERTYPES = (0x888E, 0x88E5)
+BYPASS_LIMIT = 8
+_SAK = "[0-9a-fA-F]{32}|[0-9a-fA-F]{64}"
+_SALT = "[0-9a-fA-F]{24}"
+_ETHERTYPE = "0x[0-9a-fA-F]{4}"
 
 
 def not_supported_yet(value: object) -> NoReturn:
@@ -193,9 +202,32 @@ def _share(value: object) -> float:
 
 
 def _sak(value: object) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9a-fA-F]{64}", value, re.ASCII):
-        raise ValueError("expected a 256-bit SAK as 64 hex digits in quotes")
+    if not isinstance(value, str) or not re.fullmatch(_SAK, value, re.ASCII):
+        raise ValueError("expected a SAK as 32 or 64 hex digits in quotes")
     return value
+
+
+def _salt(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(_SALT, value, re.ASCII):
+        raise ValueError("expected a salt as 24 hex digits in quotes")
+    return value
+
+
+def _ethertype(value: object) -> int:
+    if isinstance(value, str) and value in ETHERTYPES:
+        return ETHERTYPES[value]
+    number = int(value, 16) if isinstance(value, str) and re.fullmatch(_ETHERTYPE, value) else value
+    if type(number) is not int or not 0x600 <= number <= 0xFFFF:
+        raise ValueError(f'expected {" or ".join(ETHERTYPES)}, or an EtherType such as "0x88cc"')
+    if number in SECURED_ETHERTYPES:
+        raise ValueError("which MACsec itself or EAPOL uses, expected another EtherType")
+    return number
+
+
+def _few(values: list[int]) -> list[int]:
+    if len(values) > BYPASS_LIMIT:
+        raise ValueError(f"expected at most {BYPASS_LIMIT} EtherTypes")
+    return values
 
 
 def _password(value: object) -> str:
@@ -269,7 +301,22 @@ HoldTime = Annotated[
     text("BGP hold time (RFC 4271): whole seconds of at least 3s, such as 3s", "[0-9.]+ ?(us|ms|s|m)"),
 ]
 Share = Annotated[float, BeforeValidator(_share), text("share of all, such as 0.1%", "[0-9.]+ ?%")]
-Sak = Annotated[SecretStr, BeforeValidator(_sak), text("256-bit SAK in hex", "[0-9a-fA-F]{64}")]
+Sak = Annotated[SecretStr, BeforeValidator(_sak), text("SAK in hex, 128 or 256 bits", f"({_SAK})")]
+Salt = Annotated[SecretStr, BeforeValidator(_salt), text("salt of an XPN suite in hex", _SALT)]
+Ethertype = Annotated[
+    int,
+    BeforeValidator(_ethertype),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": list(ETHERTYPES)},
+                {"type": "string", "pattern": f"^{_ETHERTYPE}$"},
+                {"type": "integer", "minimum": 0x600, "maximum": 0xFFFF, "description": "EtherType"},
+            ]
+        }
+    ),
+]
+Ethertypes = Annotated[list[Ethertype], AfterValidator(_unique), AfterValidator(_few)]
 Password = Annotated[
     SecretStr, BeforeValidator(_password), text("TCP MD5 key, 1 to 80 characters", ".{1,80}")
 ]

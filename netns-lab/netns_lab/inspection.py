@@ -10,6 +10,16 @@ from netns_lab.directory import LabDirectory
 from netns_lab.output import Output, table_text
 
 Rows = Sequence[Sequence[Any]]
+ORDINARY_COUNTERS = {
+    "OutPktsProtected",
+    "OutPktsEncrypted",
+    "OutOctetsProtected",
+    "OutOctetsEncrypted",
+    "InPktsOK",
+    "InOctetsValidated",
+    "InOctetsDecrypted",
+}
+"""Of frames that were sent and delivered as they should; all others are told only where they count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +86,7 @@ def _macsec_rows(document: dict[str, Any]) -> Rows:
     for secy in document["secys"]:
         counters = secy["counters"]
         refused = ", ".join(
-            f"{name} {count}"
-            for name, count in counters.items()
-            if count and name.startswith("In") and name not in ("InPktsOK", "InOctetsDecrypted")
+            f"{name} {count}" for name, count in counters.items() if count and name not in ORDINARY_COUNTERS
         )
         rows.append(
             (
@@ -86,14 +94,25 @@ def _macsec_rows(document: dict[str, Any]) -> Rows:
                 secy["node"],
                 secy["cipher"],
                 secy["cipher_library"],
+                protection(secy),
                 secy["an"],
                 secy["next_pn"],
-                counters["OutPktsEncrypted"],
+                counters["OutPktsEncrypted"] + counters["OutPktsProtected"],
                 counters["InPktsOK"],
                 refused or "none",
             )
         )
     return rows
+
+
+def protection(macsec: dict[str, Any]) -> str:
+    """What the SecYs of a link do for its frames."""
+    if not macsec["protect"] or macsec["validate"] == "null":
+        return "none"
+    if not macsec["encrypt"]:
+        return "integrity"
+    offset = macsec["confidentiality_offset"]
+    return f"encrypted from octet {offset}" if offset else "encrypted"
 
 
 def _bgp_rows(document: dict[str, Any]) -> Rows:
@@ -163,7 +182,8 @@ TOPICS = {
         _link_rows,
     ),
     "macsec": Topic(
-        ("link", "node", "cipher", "library", "an", "next pn", "encrypted", "ok", "refused"), _macsec_rows
+        ("link", "node", "cipher", "library", "protection", "an", "next pn", "sent", "ok", "other"),
+        _macsec_rows,
     ),
     "bgp": Topic(("node", "peer", "link", "neighbor", "state", "for s", "prefixes", "reason"), _bgp_rows),
     "routes": Topic(("node", "prefix", "nhid", "paths", "next hops"), _route_rows),

@@ -9,14 +9,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from dataplane.interface import EngineInterface, LinkError
-from dataplane.links.specification import (
-    EndSpecification,
-    Impairment,
-    LinkSpecification,
-    MacsecSpecification,
-)
+from dataplane.links.specification import EndSpecification, Impairment, LinkSpecification
 from dataplane.namespace import NAMESPACE_DIRECTORY
 from netns_lab.directory import LabDirectory, LabError
+from netns_lab.keys import GivenKeys
 from netns_lab.namespaces import create_namespace, delete_namespace, marked_namespaces, set_sysctls
 from netns_lab.node_commands import run_commands
 from netns_lab.node_files import remove_files, write_files
@@ -48,9 +44,13 @@ def make(
     engine: EngineInterface,
     before: LabPlan,
     after: LabPlan,
+    keys: GivenKeys,
     say: Callable[[str], None],
 ) -> None:
-    """Makes what `after` has more, and brings what both have to how `after` has it. Raises LabError."""
+    """Makes what `after` has more, and brings what both have to how `after` has it. Raises LabError.
+
+    `keys` are the given SAKs of new links; they are taken out as they are installed.
+    """
     nodes = {node.name: node for node in before.nodes}
     links = {link.name: link for link in before.links}
     new_nodes = [node for node in after.nodes if node.name not in nodes]
@@ -62,7 +62,7 @@ def make(
     if new_links:
         say(f"joining them by {_count(len(new_links), 'link')}")
     for link in new_links:
-        _add_link(engine, after, link)
+        _add_link(engine, after, link, keys)
     _write_hosts(directory, after)
     for node in new_nodes:
         configure_network(node)
@@ -125,16 +125,16 @@ def _write_hosts(directory: LabDirectory, plan: LabPlan) -> None:
     directory.hosts.write_text("\n".join(lines) + "\n")
 
 
-def _add_link(engine: EngineInterface, plan: LabPlan, link: LinkPlan) -> None:
+def _add_link(engine: EngineInterface, plan: LabPlan, link: LinkPlan, keys: GivenKeys) -> None:
     first, second = (
         EndSpecification(
             end.node, plan.node(end.node).namespace, end.name, bytes.fromhex(end.mac.replace(":", ""))
         )
         for end in link.ends
     )
-    macsec = MacsecSpecification(link.macsec.cipher, link.macsec.replay_window) if link.macsec else None
-    sak = link.macsec.sak.reveal() if link.macsec and link.macsec.sak else None
-    engine.add_link(LinkSpecification(link.name, (first, second), link.mtu, macsec), sak)
+    macsec = link.macsec.settings if link.macsec else None
+    specification = LinkSpecification(link.name, (first, second), link.mtu, macsec)
+    engine.add_link(specification, keys.pop(link.name, None))
 
 
 def _remove_node(directory: LabDirectory, name: str, namespace: str) -> None:

@@ -15,6 +15,7 @@ from pydantic import (
     field_validator,
 )
 
+from dataplane.macsec.suites import CONFIDENTIALITY_OFFSETS
 from netns_lab import fields
 from netns_lab.fields import NotYet, one_of, whole
 from netns_lab.output import nearest
@@ -25,7 +26,7 @@ class Model(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _given(cls, value: object) -> object:
+    def _given(cls, value: object, info: ValidationInfo) -> object:
         if value is None:  # `password:` with nothing behind it is a slip, not a wish for the default
             raise ValueError("expected a value")
         return value
@@ -84,18 +85,40 @@ class Node(NodeSettings):
 
 
 class Macsec(Model):
-    """The SecYs of one link (802.1AE). A given SAK meets PN 1 again at every `up`: for interworking only."""
+    """The SecYs of a link (802.1AE), the same at both ends."""
 
     cipher: Annotated[
-        Literal["gcm-aes-256"],
-        one_of("gcm-aes-256", not_yet=("gcm-aes-128", "gcm-aes-xpn-128", "gcm-aes-xpn-256")),
+        Literal["gcm-aes-128", "gcm-aes-256", "gcm-aes-xpn-128", "gcm-aes-xpn-256"], one_of(*fields.CIPHERS)
     ] = "gcm-aes-256"
     keys: Annotated[Literal["static"], one_of("static", not_yet=("mka",))] = "static"
+    encrypt: bool = True
+    confidentiality_offset: Annotated[int, one_of(*CONFIDENTIALITY_OFFSETS)] = 0
+    send_sci: bool = True
+    end_station: bool = False
+    validate_frames: Annotated[
+        Literal["strict", "check", "disabled", "null"], one_of("strict", "check", "disabled", "null")
+    ] = Field(default="strict", alias="validate")
+    protect: bool = True
+    replay_protect: bool = True
     replay_window: Annotated[int, whole(0, 2**32 - 1, "packets that a frame may come late by")] = 64
-    send_sci: Annotated[Literal[True], one_of(True, not_yet=(False,))] = True
+    detect_duplicates: bool = False
+    clear_tags: Annotated[int, whole(0, 2, "VLAN tags that stay in clear before the SecTAG")] = 0
+    bypass: fields.Ethertypes = []
+    cipher_library: Annotated[
+        Literal["auto", "ipsec-mb", "openssl"], one_of("auto", "ipsec-mb", "openssl")
+    ] = "auto"
     sak: fields.Sak | None = None
+    salt: fields.Salt | None = None
+    next_pn: Annotated[int, whole(1, 2**64 - 1, "first packet number of either end")] | None = None
     cak: NotYet = None
     ckn: NotYet = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _given(cls, value: object, info: ValidationInfo) -> object:
+        if value is None and info.field_name == "validate_frames":
+            raise ValueError('expected strict, check, disabled, or "null" in quotes')
+        return super()._given(value, info)
 
 
 class Impairment(Model):

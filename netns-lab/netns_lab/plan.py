@@ -10,31 +10,31 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal, TypeVar
 
-from dataplane.links.specification import Impairment
+from dataplane.links.specification import Impairment, MacsecSpecification
 from netns_lab.addressing import Reach, common_subnet, plan_addresses
+from netns_lab.keys import fingerprint
 
 if TYPE_CHECKING:
     from netns_lab.addressing import AddressPlan
-    from netns_lab.models import Bgp, Link, Topology
+    from netns_lab.models import Bgp, Link, Macsec, Topology
 
-T = TypeVar("T", str, bytes)
 Family = Literal["ipv4", "ipv6"]
 FAMILIES: dict[Family, int] = {"ipv4": 4, "ipv6": 6}
 
 
-class Secret(Generic[T]):
-    """A SAK or a password: prints as `(secret)` everywhere, `reveal()` is the one way to its value."""
+class Secret:
+    """A password or a file's content: prints as `(secret)`, `reveal()` is the one way to its value."""
 
     __slots__ = ("_value",)
 
-    def __init__(self, value: T) -> None:
-        self._value: T = value
+    def __init__(self, value: str) -> None:
+        self._value = value
 
-    def reveal(self) -> T:
+    def reveal(self) -> str:
         return self._value
 
     def __repr__(self) -> str:
@@ -93,7 +93,7 @@ class FilePlan:
     """A file that only its node sees."""
 
     path: str
-    content: Secret[str]
+    content: Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +120,10 @@ class NodePlan:
 
 @dataclass(frozen=True, slots=True)
 class MacsecPlan:
-    """The SecYs of one link; `sak` None: the engine draws one."""
+    """The SecYs of one link. `given_key` tells a given SAK from others, None: the engine draws one."""
 
-    cipher: str
-    replay_window: int
-    sak: Secret[bytes] | None
+    settings: MacsecSpecification
+    given_key: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +143,7 @@ class SessionPlan:
 
     family: Family
     ends: tuple[SessionEnd, SessionEnd]
-    password: Secret[str]
+    password: Secret
 
     def seen_from(self, node: str) -> tuple[SessionEnd, SessionEnd]:
         """(local, peer) for one of the two nodes."""
@@ -205,7 +204,7 @@ def plan_lab(
     """Plan a checked topology; `random_bytes(n)` supplies the session passwords it leaves open.
 
     `running` is the plan of the lab that the topology is to change: what the topology leaves open stays as it
-    is there, as far as it can. See `with_new_scis` for links that are made anew even so.
+    is there, as far as it can.
 
     Raises `AddressError` where addresses run out, which loading a file has already ruled out.
     """
@@ -238,8 +237,7 @@ def _plan_link(
 ) -> LinkPlan:
     link = topology.links[index]
     mtu = link.mtu or min(topology.nodes[name].mtu for name in link.nodes)
-    sak = Secret(bytes.fromhex(link.macsec.sak.get_secret_value())) if link.macsec.sak else None
-    macsec = MacsecPlan(link.macsec.cipher, link.macsec.replay_window, sak) if link.type == "macsec" else None
+    macsec = MacsecPlan(_settings(link.macsec), fingerprint(link)) if link.type == "macsec" else None
     one, other = (
         InterfacePlan(
             node=end.node,
@@ -253,10 +251,26 @@ def _plan_link(
     )
     sessions = _plan_sessions(topology, index, (one, other), addresses, random_bytes, known)
     impairments = _impairment(link, *link.nodes), _impairment(link, *reversed(link.nodes))
-    plan = LinkPlan(link.name, link.type, mtu, (one, other), macsec, sessions, impairments)
-    if sak is None:
-        return plan
-    return _with_macs(plan, [end.mac for end in known.ends]) if known else _with_new_scis(plan, random_bytes)
+    return LinkPlan(link.name, link.type, mtu, (one, other), macsec, sessions, impairments)
+
+
+def _settings(macsec: Macsec) -> MacsecSpecification:
+    return MacsecSpecification(
+        cipher=macsec.cipher,
+        encrypt=macsec.encrypt,
+        confidentiality_offset=macsec.confidentiality_offset,
+        send_sci=macsec.send_sci,
+        end_station=macsec.end_station,
+        validate=macsec.validate_frames,
+        protect=macsec.protect,
+        replay_protect=macsec.replay_protect,
+        replay_window=macsec.replay_window,
+        detect_duplicates=macsec.detect_duplicates,
+        clear_tags=macsec.clear_tags,
+        bypass=tuple(macsec.bypass),
+        cipher_library=macsec.cipher_library,
+        next_pn=macsec.next_pn,
+    )
 
 
 def _impairment(link: Link, sender: str, receiver: str) -> Impairment:
@@ -264,33 +278,6 @@ def _impairment(link: Link, sender: str, receiver: str) -> Impairment:
     alone = link.impair.directions.get(f"{sender}-{receiver}")
     losses = (alone.loss if alone else None, link.impair.loss)
     return Impairment(next((loss for loss in losses if loss is not None), 0.0))
-
-
-def with_new_scis(plan: LabPlan, links: Collection[str], random_bytes: Callable[[int], bytes]) -> LabPlan:
-    """The plan once these links are made anew: those with a given SAK get other MAC addresses.
-
-    Every new wire counts its packet numbers from 1, so the rest of the nonce, which is the SCI and comes from
-    the MAC address, must be another each time (IEEE 802.1AE-2018 14.5).
-    """
-    changed = tuple(
-        _with_new_scis(link, random_bytes) if link.name in links and link.macsec and link.macsec.sak else link
-        for link in plan.links
-    )
-    ends = {(end.node, end.name): end for link in changed for end in link.ends}
-    nodes = (
-        replace(node, interfaces=tuple(ends[node.name, interface.name] for interface in node.interfaces))
-        for node in plan.nodes
-    )
-    return replace(plan, links=changed, nodes=tuple(nodes))
-
-
-def _with_new_scis(plan: LinkPlan, random_bytes: Callable[[int], bytes]) -> LinkPlan:
-    return _with_macs(plan, [bytes((2, *random_bytes(5))).hex(":") for _ in plan.ends])
-
-
-def _with_macs(plan: LinkPlan, macs: list[str]) -> LinkPlan:
-    one, other = (replace(end, mac=mac) for end, mac in zip(plan.ends, macs, strict=True))
-    return replace(plan, ends=(one, other))
 
 
 def _mac(lab: str, link: str, which: int) -> str:

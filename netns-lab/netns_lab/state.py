@@ -1,7 +1,7 @@
 """The plan of a running lab as a file in its directory: what every process of the lab goes by.
 
 It is planned once and kept, so that a later change of the topology leaves alone what stays. It holds
-passwords and given SAKs and is root's alone. The JSON follows the plan's dataclasses, whatever they have.
+passwords and is root's alone. The JSON follows the plan's dataclasses, whatever they have.
 """
 
 import json
@@ -33,7 +33,7 @@ def save_plan(directory: LabDirectory, plan: LabPlan) -> None:
 
 
 def encode(plan: LabPlan) -> dict[str, Any]:
-    """A plan as JSON types, secrets too; octets become hex."""
+    """A plan as JSON types, secrets too."""
     return asdict(plan, dict_factory=lambda items: {key: _revealed(value) for key, value in items})
 
 
@@ -44,9 +44,7 @@ def decode(kind: type[T], document: Mapping[str, Any]) -> T:
 
 
 def _revealed(value: object) -> object:
-    if isinstance(value, Secret):
-        value = value.reveal()
-    return value.hex() if isinstance(value, bytes) else value
+    return value.reveal() if isinstance(value, Secret) else value
 
 
 def _decode(kind: Any, value: Any) -> Any:  # noqa: ANN401 - any type a plan's field may have
@@ -57,14 +55,14 @@ def _decode(kind: Any, value: Any) -> Any:  # noqa: ANN401 - any type a plan's f
     origin, arguments = get_origin(kind), get_args(kind)
     if type(None) in arguments:
         return _decode(next(argument for argument in arguments if argument is not type(None)), value)
-    if origin is Secret:
-        return Secret(_decode(arguments[0], value))
+    if kind is Secret:
+        return Secret(value)
     if origin is Mapping:
         return {key: _decode(arguments[1], item) for key, item in value.items()}
     if origin is tuple:
         kinds = arguments if arguments[-1] is not Ellipsis else arguments[:1] * len(value)
         return tuple(_decode(of, item) for of, item in zip(kinds, value, strict=True))
-    return bytes.fromhex(value) if kind is bytes else value
+    return value
 
 
 @cache

@@ -41,7 +41,7 @@ M = TypeVar("M", bound=BaseModel)
 KnownLabs: TypeAlias = "Callable[[str], LabPlan | None]"
 Place = tuple[str | int, ...]
 
-_SECRETS = {"sak", "password", "cak", "ckn"}
+_SECRETS = {"sak", "salt", "password", "cak", "ckn"}
 _EXPECTED = {
     "bool_type": "true or false",
     "dict_type": "a mapping",

@@ -10,7 +10,7 @@ from dataplane.interface import LinkState
 from dataplane.lines import Document
 from dataplane.links.link import LINK_SLOTS, WIRE_COUNTERS, Counters, LinkCounters
 from dataplane.links.specification import Impairment
-from dataplane.macsec.counters import COUNTER_NAMES
+from dataplane.macsec.counters import counters_by_name, linux_counters
 from dataplane.namespace import NAMESPACE_DIRECTORY
 from netns_lab.clock import wall_time
 from netns_lab.processes import last_line
@@ -197,14 +197,13 @@ class Views:
 
     def _macsec(self, state: LinkState, counters: LinkCounters) -> Document | None:
         """Both ends together: the PN nearest to exhaustion, and counters summed."""
-        if not state.secys:
+        if state.macsec is None:
             return None
-        total = counters.secys[0] + counters.secys[1]
         return {
-            "cipher": state.cipher,
+            **asdict(state.macsec),
             "an": state.secys[0].an,
             "next_pn": max(secy.next_pn for secy in state.secys),
-            "counters": _by_name(total),
+            "counters": counters_by_name(counters.secys[0] + counters.secys[1]),
         }
 
     def _secys(self) -> list[Document]:
@@ -212,14 +211,17 @@ class Views:
             {
                 "link": state.name,
                 "node": end.node,
-                "cipher": state.cipher,
+                **asdict(state.macsec),
                 **asdict(secy),
-                "counters": _by_name(counters),
+                "counters": by_name,
+                "linux_counters": linux_counters(by_name),
             }
             for state in self._link_states()
+            if state.macsec is not None
             for end, secy, counters in zip(
-                state.ends, state.secys, self._counters_of(state).secys, strict=False
+                state.ends, state.secys, self._counters_of(state).secys, strict=True
             )
+            for by_name in (counters_by_name(counters),)
         ]
 
     def _sessions(self) -> list[Document]:
@@ -253,7 +255,3 @@ class Views:
             for name, router in self._controller.routers.items()
             for route in router.installed()
         ]
-
-
-def _by_name(counters: Counters) -> dict[str, int]:
-    return {name: int(value) for name, value in zip(COUNTER_NAMES, counters, strict=True)}

@@ -9,7 +9,7 @@ from dataplane.engine import Engine
 from dataplane.interface import CarrierEvent, EngineEvent, EngineInterface
 from dataplane.links.link import WIRE_COUNTERS
 from dataplane.links.specification import EndSpecification, LinkSpecification, MacsecSpecification
-from dataplane.macsec.counters import COUNTER_NAMES
+from dataplane.macsec.counters import SLOTS
 from dataplane.ports.memory import MemoryPort
 from tests.waiting import eventually
 
@@ -84,4 +84,4 @@ class Bench:
         return any(self.wire(sender, counter) == value for _ in range(1_000_000))
 
     def secy(self, end: int, counter: str) -> int:
-        return int(self.engine.counters("ch1").secys[end][COUNTER_NAMES.index(counter)])
+        return int(self.engine.counters("ch1").secys[end][SLOTS[counter]])

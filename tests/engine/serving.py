@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from dataplane.macsec.ledger import Ledger
 from dataplane.service import Service
 from tests.engine.bench import memory_ports, specification
 
@@ -23,13 +24,13 @@ class Serving:
         self.counters_path = folder / "counters"
         self.ports = memory_ports()
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run(folder)))
         self._thread.start()
         assert self._ready.wait(ANSWER_TIMEOUT_S)
 
-    async def _run(self) -> None:
+    async def _run(self, folder: Path) -> None:
         self.loop = asyncio.get_running_loop()
-        self.service = Service(self.counters_path)
+        self.service = Service(self.counters_path, Ledger(folder / "packet-numbers"))
         self.service.engine.add_link(specification(), ports=self.ports)
         serving = asyncio.create_task(self.service.run(self.socket_path))
         while not self.socket_path.exists():

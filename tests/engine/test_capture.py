@@ -227,7 +227,7 @@ def test_the_ring_gives_back_what_it_took_around_its_end(
         held: list[tuple[int, bytes]] = []
         dropped = 0
         for frame, drain in zip(frames, drains, strict=False):
-            lib.ql_engine_inject(engine, wire_id, frame, len(frame))
+            lib.ql_engine_inject(engine, wire_id, frame, [len(frame)], 1)
             node[1].node.settimeout(ARRIVAL_TIMEOUT_S)
             assert node[1].node.recv(4096) == frame
             kept = frame[:snap_octets]

@@ -13,6 +13,7 @@ from dataplane.capture import CaptureSide
 from dataplane.engine import Engine
 from dataplane.interface import CarrierEvent, EngineEvent, FaultEvent, LinkError
 from dataplane.links.specification import FaultMode, LinkSpecification
+from dataplane.macsec.sak import Sak
 from dataplane.ports.memory import MemoryPort
 from tests.engine.bench import (
     A_MAC,
@@ -26,7 +27,7 @@ from tests.engine.bench import (
 from tests.waiting import eventually
 
 LAST_PN = 2**32 - 1
-NEW_SAK = bytes(range(1, 33))
+NEW_SAK = Sak(bytes(range(1, 33)))
 
 
 @pytest.fixture(params=[True, False], ids=["macsec", "plain"])
@@ -94,7 +95,7 @@ def reader(node: socket.socket) -> Iterator[None]:
 
 def install_near_the_end(bench: Bench, sender: int, frames: int) -> None:
     """Leaves the sending SecY packet numbers for so many frames; the receiving one accepts them."""
-    secys = bench.engine._links["ch1"].secys
+    secys = [end.secy for end in bench.engine._links["ch1"].secys]
     secys[1 - sender].install_receive_sa(secys[sender].config.sci, 1, NEW_SAK, LAST_PN + 1 - frames)
     secys[sender].install_transmit_sa(1, NEW_SAK, LAST_PN + 1 - frames)
 
@@ -128,10 +129,10 @@ def test_a_fresh_key_gives_the_carrier_back_and_a_used_packet_number_does_not(se
     install_near_the_end(secured, 0, 1)
     assert secured.cross(0)
     secured.attend_until(lambda: not secured.ports[0].carrier)
-    secys = secured.engine._links["ch1"].secys
+    secys = [end.secy for end in secured.engine._links["ch1"].secys]
     with pytest.raises(ValueError, match="was used before"):
         secys[0].install_transmit_sa(1, NEW_SAK, LAST_PN)
-    fresh = bytes(32)
+    fresh = Sak(bytes(32))
     secys[1].install_receive_sa(secys[0].config.sci, 2, fresh)
     secys[0].install_transmit_sa(2, fresh)
     secured.engine.refresh()
@@ -205,10 +206,10 @@ def test_two_engines_side_by_side_do_not_meet() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mtu", "sak"), [(-1, None), (1 << 40, None), (70_000, None), (1500, b""), (1500, bytes(31))]
+    ("mtu", "sak"), [(-1, None), (1 << 40, None), (70_000, None), (1500, Sak(b"")), (1500, Sak(bytes(31)))]
 )
 def test_a_link_that_cannot_be_is_refused_and_its_ports_are_closed(
-    bench: Bench, mtu: int, sak: bytes | None
+    bench: Bench, mtu: int, sak: Sak | None
 ) -> None:
     ends = specification().ends
     ports = memory_ports()

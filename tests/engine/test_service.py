@@ -16,6 +16,7 @@ from dataplane.counters import map_counters
 from dataplane.interface import CarrierEvent, FaultEvent, LinkError
 from dataplane.links.link import LINK_SLOTS, WIRE_COUNTERS
 from dataplane.links.specification import FaultMode
+from dataplane.macsec.sak import Sak
 from dataplane.service import REQUESTS, Service
 from tests.engine.bench import FRAME, memory_ports, specification
 from tests.engine.serving import Serving, exchange
@@ -66,8 +67,8 @@ MALFORMED = [
     {"call": "flip_bit", "arguments": {"name": "ch1", "from_node": "a", "bit": -1}},
     {"call": "flip_bit", "arguments": {"name": "ch1", "from_node": "a", "bit": 1 << 80}},
     {"call": "flip_bit", "arguments": {"name": "ch1", "nonsense": 1}},
-    {"call": "inject", "arguments": {"name": "ch1", "from_node": "a", "frame": "zz"}},
-    {"call": "inject", "arguments": {"name": "ch1", "from_node": "a", "frame": 5}},
+    {"call": "inject", "arguments": {"name": "ch1", "from_node": "a", "frames": ["zz"]}},
+    {"call": "inject", "arguments": {"name": "ch1", "from_node": "a", "frames": [5]}},
     {"call": "start_capture", "arguments": {"path": 5, "names": 5, "side": "wire", "snap_octets": 9}},
     {"call": "start_capture", "arguments": {"path": "/", "names": [], "side": "wire", "snap_octets": 9}},
     {"call": "start_capture", "arguments": {"path": "p", "names": [], "side": "inner", "snap_octets": 9}},
@@ -118,7 +119,7 @@ def test_the_client_is_answered_as_by_the_engine_itself(serving: Serving, client
     assert client.links() == serving.ask(lambda service: service.engine.links())
     assert (client.links()[0].fault, client.links()[0].fault_from) == (FaultMode.ONE_WAY, "b")
     assert client.clear_fault("ch1") >= moment_ns
-    assert client.export_sak("ch1") == serving.ask(lambda service: service.engine.export_sak("ch1"))
+    assert client.export_sak("ch1").key == serving.ask(lambda service: service.engine.export_sak("ch1").key)
 
 
 def test_counters_are_seen_through_the_shared_file(serving: Serving, client: EngineClient) -> None:
@@ -249,20 +250,20 @@ def test_no_key_is_told_in_states_errors_or_log(
     told: list[str] = []
     spec = specification(name="ch2")
     with pytest.raises(LinkError) as refused:
-        client.add_link(spec, SAK)  # there is no namespace of no name
+        client.add_link(spec, Sak(SAK))  # there is no namespace of no name
     told.append(str(refused.value))
     document = wireformat.specification_to_document(spec)
     with serving.connect() as stream:
-        for sak in (SAK.hex() + "0", SAK.hex() + "zz", [SAK.hex()], {"key": SAK.hex()}):
+        for sak in (SAK.hex(), {"key": SAK.hex() + "zz", "salt": ""}, [SAK.hex()], {"key": SAK.hex()}):
             request = {"call": "add_link", "arguments": {"specification": document, "sak": sak}}
             told.append(str(exchange(stream, lines.to_line(request)[:-1])))
         assert exchange(stream, lines.to_line(request)[:-3]) is None
     spec = specification(name="ch3")
     with pytest.raises(LinkError, match="31 octets") as refused:
-        serving.ask(lambda service: service.engine.add_link(spec, SAK[:31], ports=memory_ports()))
+        serving.ask(lambda service: service.engine.add_link(spec, Sak(SAK[:31]), ports=memory_ports()))
     told.append(str(refused.value))
-    serving.ask(lambda service: service.engine.add_link(spec, SAK, ports=memory_ports()))
-    assert client.export_sak("ch3") == SAK
+    serving.ask(lambda service: service.engine.add_link(spec, Sak(SAK), ports=memory_ports()))
+    assert client.export_sak("ch3").key == SAK
     told.append(repr(client.links()))
     told.append(caplog.text)
     assert "exported" in caplog.text

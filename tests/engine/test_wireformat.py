@@ -16,6 +16,7 @@ from dataplane.interface import (
     EngineEvent,
     FaultEvent,
     LinkState,
+    PendingEvent,
     SecYState,
 )
 from dataplane.links.specification import (
@@ -34,10 +35,10 @@ specifications = st.builds(
     st.text(),
     st.tuples(ends, ends),
     st.integers(68, 65535),
-    st.none() | st.builds(MacsecSpecification, st.text(), st.integers(0, 2**32 - 1)),
+    st.none() | st.from_type(MacsecSpecification),
 )
 end_states = st.builds(EndState, st.text(), st.text(), st.integers(0, 2**31 - 1), st.booleans())
-secy_states = st.builds(SecYState, st.text(), st.none() | st.integers(0, 3), st.integers(0, 2**32))
+secy_states = st.builds(SecYState)
 impairments = st.builds(Impairment, st.floats(0, 1))
 states = st.builds(
     LinkState,
@@ -49,13 +50,15 @@ states = st.builds(
     fault_from=st.none() | st.text(),
     fault_since_ns=st.none() | counts,
     heals_at_ns=st.none() | counts,
-    cipher=st.none() | st.text(),
+    macsec=st.none() | st.from_type(MacsecSpecification),
     secys=st.just(()) | st.tuples(secy_states, secy_states),
     slot=counts,
     impairments=st.tuples(impairments, impairments),
 )
-events = st.builds(CarrierEvent, st.text(), st.text(), st.text(), st.booleans(), counts) | st.builds(
-    FaultEvent, st.text(), st.none() | st.sampled_from(FaultMode), counts
+events = (
+    st.builds(CarrierEvent, st.text(), st.text(), st.text(), st.booleans(), counts)
+    | st.builds(FaultEvent, st.text(), st.none() | st.sampled_from(FaultMode), counts)
+    | st.builds(PendingEvent)
 )
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),

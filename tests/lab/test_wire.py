@@ -82,7 +82,7 @@ def test_the_clear_side_does_show_the_plaintext(
 def test_scapy_decrypts_every_frame_of_the_wire_back_to_what_was_sent(
     quad: Lab, engine: EngineClient, sockets: tuple[socket.socket, socket.socket], tmp_path: Path
 ) -> None:
-    sak = engine.export_sak(CHANNEL)
+    sak = engine.export_sak(CHANNEL).key
     with captured(engine, tmp_path / "both.pcap", "both"):
         exchange(sockets)
     frames = [frame.data for frame in read_pcap(str(tmp_path / "both.pcap"))]

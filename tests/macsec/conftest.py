@@ -1,15 +1,12 @@
 """Every SecY on this machine: the reference, and the native one over each cipher library that it can use."""
 
-from collections.abc import Callable
-
 import pytest
 from hypothesis import settings
 
 from dataplane.macsec.native import NativeSecY, cipher_libraries
 from dataplane.macsec.reference import ReferenceSecY
 from dataplane.macsec.secy import SecY, SecYConfig
-
-SecYMaker = Callable[[SecYConfig], SecY]
+from tests.macsec.traffic import PEER, SAK, SCI, SecYMaker
 
 # A slow machine is no failure.
 settings.register_profile("no deadline", deadline=None)
@@ -28,3 +25,19 @@ def make_secy(request: pytest.FixtureRequest) -> SecYMaker:
     if request.param == "reference":
         return ReferenceSecY
     return lambda config: NativeSecY(config, cipher_library=request.param)
+
+
+@pytest.fixture
+def sender(make_secy: SecYMaker) -> SecY:
+    """Encrypts with SAK under AN 0."""
+    secy = make_secy(SecYConfig(SCI))
+    secy.install_transmit_sa(0, SAK)
+    return secy
+
+
+@pytest.fixture
+def receiver(make_secy: SecYMaker) -> SecY:
+    """Accepts what `sender` sends."""
+    secy = make_secy(SecYConfig(PEER))
+    secy.install_receive_sa(SCI, 0, SAK)
+    return secy

@@ -7,10 +7,14 @@ import pytest
 
 from dataplane._core import lib
 from dataplane.macsec.counters import (
-    COUNTER_NAMES,
+    CHANNEL_COUNTERS,
+    RECEIVE_COUNTERS,
+    SLOTS,
     TRANSMIT_COUNTERS,
+    TRANSMIT_SLOTS,
     Verdict,
     counters_by_name,
+    linux_counters,
     new_counters,
 )
 
@@ -23,25 +27,49 @@ def _in_c(name: str) -> str:
 
 
 def test_two_sides_share_no_cache_line() -> None:
-    assert len(TRANSMIT_COUNTERS) == 8
-    assert len(COUNTER_NAMES) == lib.QL_SECY_COUNTERS == 24
-    assert len(set(COUNTER_NAMES)) == 24
+    assert new_counters().shape == (lib.QL_SECY_COUNTERS,) == (40,)
+    assert all(SLOTS[name] < TRANSMIT_SLOTS == 16 for name in TRANSMIT_COUNTERS)
+    assert all(SLOTS[name] >= TRANSMIT_SLOTS for name in RECEIVE_COUNTERS)
+    assert len(set(SLOTS.values())) == len(TRANSMIT_COUNTERS + RECEIVE_COUNTERS)
 
 
-@pytest.mark.parametrize("slot", range(24))
-def test_the_core_counts_in_the_same_slots(slot: int) -> None:
-    assert getattr(lib, _in_c(COUNTER_NAMES[slot])) == slot + 1
+@pytest.mark.parametrize("name", SLOTS)
+def test_the_core_counts_in_the_same_slots(name: str) -> None:
+    assert getattr(lib, _in_c(name)) == SLOTS[name] + 1
+
+
+def test_the_core_counts_as_much_for_an_sc() -> None:
+    assert len(CHANNEL_COUNTERS) == lib.QL_SECY_CHANNEL_COUNTERS
 
 
 @pytest.mark.parametrize("verdict", Verdict)
 def test_the_core_gives_the_same_verdicts(verdict: Verdict) -> None:
     assert getattr(lib, _in_c(verdict.name) if verdict else "QL_PENDING") == verdict
     assert bool(lib.ql_verdict_passes(verdict)) is verdict.passes
-    assert verdict.passes is (verdict.name in ("OutPktsEncrypted", "InPktsOK"))
+
+
+def test_every_verdict_that_is_counted_has_a_counter() -> None:
+    without = {Verdict.PENDING, Verdict.NoRoom}
+    assert {verdict.name for verdict in set(Verdict) - without} <= set(SLOTS)
+    assert {name for name in SLOTS if name not in Verdict.__members__} == {
+        *("OutOctetsProtected", "OutOctetsEncrypted", "InOctetsValidated", "InOctetsDecrypted"),
+        *("InPktsOverrun", "InPktsUnusedSA", "InPktsNotUsingSA"),
+    }
 
 
 def test_counters_by_name() -> None:
     counters = new_counters()
-    counters[:] = np.arange(24)
-    assert counters_by_name(counters)["OutPktsEncrypted"] == 3
-    assert list(counters_by_name(counters).items()) == list(zip(COUNTER_NAMES, range(24), strict=True))
+    counters[:] = np.arange(40)
+    named = counters_by_name(counters)
+    assert (named["OutPktsEncrypted"], named["InPktsUntagged"]) == (3, 16)
+    assert named == SLOTS
+
+
+def test_the_names_that_linux_keeps() -> None:
+    counters = dict.fromkeys(SLOTS, 0)
+    counters |= {"InPktsNoSA": 10, "InPktsUnusedSA": 3, "InPktsNoSAError": 20, "InPktsNotUsingSA": 4}
+    counters |= {"InPktsOK": 5, "InDiscardsKaY": 9}
+    assert {name: value for name, value in linux_counters(counters).items() if value} == {
+        **{"InPktsUnknownSCI": 7, "InPktsUnusedSA": 3, "InPktsNoSCI": 16, "InPktsNotUsingSA": 4},
+        "InPktsOK": 5,
+    }

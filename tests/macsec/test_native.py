@@ -8,12 +8,15 @@ import pytest
 
 from dataplane._core import ffi, lib
 from dataplane.frames import FrameBatch
-from dataplane.macsec.counters import counters_by_name
+from dataplane.macsec.counters import COUNTER_SLOTS, counters_by_name
 from dataplane.macsec.native import NativeSecY, cipher_libraries
+from dataplane.macsec.sak import Sak
 from dataplane.macsec.secy import SecYConfig, SecYError
 
 CONFIG = SecYConfig(bytes.fromhex("0200000000010001"))
+PEER = bytes.fromhex("0200000000020001")
 FRAME = bytes(range(64))
+BAD_SAKS: tuple[dict[str, int], ...] = ({}, {"confidentiality_offset": 31}, {"encrypt": 2})
 
 
 def test_the_best_library_is_taken_unless_one_is_named() -> None:
@@ -31,13 +34,13 @@ def test_an_unknown_library_is_refused() -> None:
 
 
 def test_counters_in_shared_memory() -> None:
-    memory = SharedMemory(create=True, size=24 * 8)
+    memory = SharedMemory(create=True, size=COUNTER_SLOTS * 8)
     try:
-        secy = NativeSecY(CONFIG, np.ndarray(24, np.uint64, memory.buf))
-        secy.install_transmit_sa(0, bytes(32))
+        secy = NativeSecY(CONFIG, np.ndarray(COUNTER_SLOTS, np.uint64, memory.buf))
+        secy.install_transmit_sa(0, Sak(bytes(32)))
         secy.protect(FrameBatch.from_frames([FRAME]))
         reader = SharedMemory(memory.name)
-        assert counters_by_name(np.ndarray(24, np.uint64, reader.buf))["OutPktsEncrypted"] == 1
+        assert counters_by_name(np.ndarray(COUNTER_SLOTS, np.uint64, reader.buf))["OutPktsEncrypted"] == 1
         reader.close()
         del secy
     finally:
@@ -46,20 +49,20 @@ def test_counters_in_shared_memory() -> None:
 
 
 @pytest.mark.parametrize(
-    "counters", [np.zeros(23, np.uint64), np.zeros(24, np.int64), np.zeros((2, 24), np.uint64)]
+    "counters", [np.zeros(39, np.uint64), np.zeros(40, np.int64), np.zeros((2, 40), np.uint64)]
 )
 def test_counters_of_another_shape_are_refused(counters: np.ndarray) -> None:
-    with pytest.raises(ValueError, match=r"expected uint64 \(24,\)"):
+    with pytest.raises(ValueError, match=r"expected uint64 \(40,\)"):
         NativeSecY(CONFIG, counters)
 
 
 def test_no_reference_to_a_key_is_kept() -> None:
     secy = NativeSecY(CONFIG)
-    sak = bytes(bytearray(32))
-    references = sys.getrefcount(sak)
-    secy.install_transmit_sa(0, sak)
-    secy.install_receive_sa(CONFIG.sci, 0, sak)
-    assert sys.getrefcount(sak) == references
+    key = bytes(bytearray(32))
+    references = sys.getrefcount(key)
+    secy.install_transmit_sa(0, Sak(key))
+    secy.install_receive_sa(PEER, 0, Sak(key))
+    assert sys.getrefcount(key) == references
 
 
 @pytest.mark.parametrize(
@@ -67,7 +70,7 @@ def test_no_reference_to_a_key_is_kept() -> None:
 )
 def test_c_leaves_a_frame_outside_its_arena_alone(offset: int, length: int) -> None:
     secy = NativeSecY(CONFIG)
-    secy.install_transmit_sa(0, bytes(32))
+    secy.install_transmit_sa(0, Sak(bytes(32)))
     arrays = ffi.new("uint8_t[]", 4096), ffi.new("uint32_t[]", [offset]), ffi.new("uint32_t[]", [length])
     verdict = ffi.new("uint8_t[]", 1)
     batch = ffi.new("ql_batch *", (arrays[0], 4096, 1, arrays[1], arrays[2], verdict))
@@ -78,13 +81,31 @@ def test_c_leaves_a_frame_outside_its_arena_alone(offset: int, length: int) -> N
     assert (arrays[1][0], arrays[2][0]) == (offset, length)
 
 
-def test_the_handle_is_what_c_calls() -> None:
+def test_c_refuses_parameters_out_of_range() -> None:
+    secy = NativeSecY(CONFIG).handle
+    key = ffi.new("uint8_t[32]")
+    sak, bad_offset, bad_encrypt = (ffi.new("ql_sak *", {"key": key, **fields}) for fields in BAD_SAKS)
+    transmit, receive = lib.ql_secy_install_transmit_sa, lib.ql_secy_install_receive_sa
+    for an, with_sak, pn in [
+        (4, sak, 1),
+        (0, sak, 0),
+        (0, sak, 2**32),
+        (0, bad_offset, 1),
+        (0, bad_encrypt, 1),
+    ]:
+        assert transmit(secy, an, with_sak, pn, 2**32 - 1) == lib.QL_SECY_BAD_PARAMETER
+        assert receive(secy, PEER, an, with_sak, pn) == lib.QL_SECY_BAD_PARAMETER
+    assert lib.ql_secy_remove_transmit_sa(secy, 4) == lib.QL_SECY_BAD_PARAMETER
+    assert lib.ql_secy_remove_receive_sa(secy, PEER, 4) == lib.QL_SECY_BAD_PARAMETER
+    assert lib.ql_secy_extend_transmit_sa(secy, 4, 1) == lib.QL_SECY_BAD_PARAMETER
+
+
+def test_the_alarm_goes_off_once() -> None:
     secy = NativeSecY(CONFIG)
-    secy.install_transmit_sa(2, bytes(32), 7)
-    assert lib.ql_secy_next_pn(secy.handle) == 7
-    assert lib.ql_secy_install_transmit_sa(secy.handle, 4, bytes(32), 1) == lib.QL_SECY_BAD_AN
-    assert lib.ql_secy_install_transmit_sa(secy.handle, 0, bytes(32), 0) == lib.QL_SECY_BAD_PN
-    assert lib.ql_secy_install_receive_sa(secy.handle, CONFIG.sci, 4, bytes(32), 1) == lib.QL_SECY_BAD_AN
-    assert lib.ql_secy_install_receive_sa(secy.handle, CONFIG.sci, 0, bytes(32), 2**32) == lib.QL_SECY_BAD_PN
-    assert lib.ql_secy_remove_transmit_sa(secy.handle, 4) == lib.QL_SECY_BAD_AN
-    assert lib.ql_secy_remove_receive_sa(secy.handle, CONFIG.sci, 4) == lib.QL_SECY_BAD_AN
+    secy.install_transmit_sa(0, Sak(bytes(32)))
+    secy.set_alarm_pn(3)
+    alarms = []
+    for _ in range(4):
+        secy.protect(FrameBatch.from_frames([FRAME]))
+        alarms.append(lib.ql_secy_take_alarm(secy.handle))
+    assert alarms == [0, 1, 0, 0]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataplane.macsec.sectag import DecodeError, SecTag, short_length
+from dataplane.macsec.sectag import DecodeError, SecTag, clear_header_octets, short_length
 
 SCI = bytes.fromhex("0200000000010001")
 
@@ -15,7 +15,7 @@ def _tags(draw: st.DrawFn) -> SecTag:
     return SecTag(
         an=draw(st.integers(0, 3)),
         short_length=draw(st.integers(0, 47)),
-        pn=draw(st.integers(1, 2**32 - 1)),
+        pn=draw(st.integers(0, 2**32 - 1)),
         sci=sci,
         encrypted=draw(st.booleans()),
         changed=draw(st.booleans()),
@@ -62,7 +62,6 @@ def test_every_field_is_where_figure_9_2_has_it() -> None:
         ("9.12 h", "88e5 0c2f 00000001", 70),
         ("9.12 i", "88e5 2c00 00000001 0200000000010001", 79),
         ("9.12 i", "88e5 2c01 00000001 0200000000010001", 32),
-        ("PN is 0", "88e5 2c00 00000000 0200000000010001", 80),
     ],
 )
 def test_an_invalid_tag_is_refused(rule: str, head: str, octets: int) -> None:
@@ -101,3 +100,28 @@ def test_any_octets_decode_or_raise_decode_error(mpdu: bytes) -> None:
 @pytest.mark.parametrize(("octets", "expected"), [(1, 1), (47, 47), (48, 0), (1500, 0)])
 def test_short_length(octets: int, expected: int) -> None:
     assert short_length(octets) == expected
+
+
+def test_the_sci_of_an_end_station() -> None:
+    tag = SecTag(0, 0, 1, end_station=True)
+    assert tag.end_station_sci(SCI[:6]) == SCI
+    tag = SecTag(0, 0, 1, end_station=True, single_copy_broadcast=True)
+    assert tag.end_station_sci(SCI[:6]) == SCI[:6] + b"\0\0"
+
+
+@pytest.mark.parametrize(
+    ("behind_addresses", "in_clear"),
+    [
+        ("0800", [0, 0, 0]),
+        ("8100 0001 0800", [0, 4, 4]),
+        ("88a8 0001 8100 0002 0800", [0, 4, 8]),
+        ("8100 0001 88a8 0002 8100 0003 0800", [0, 4, 8]),
+        ("8100 0001", [0, 0, 0]),
+        ("8100 0001 08", [0, 0, 0]),
+        ("8100 0001 8100 0002", [0, 4, 4]),
+        ("9100 0001 8100 0002 0800", [0, 0, 0]),
+    ],
+)
+def test_vlan_tags_in_clear(behind_addresses: str, in_clear: list[int]) -> None:
+    frame = bytes(12) + bytes.fromhex(behind_addresses)
+    assert [clear_header_octets(frame, most) - 12 for most in (0, 1, 2)] == in_clear

@@ -5,7 +5,7 @@ from itertools import combinations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from netns_lab.plan import LabPlan, plan_lab, with_new_scis
+from netns_lab.plan import LabPlan, plan_lab
 from netns_lab.topology import parse_topology
 
 NODES = """
@@ -73,18 +73,6 @@ def test_an_end_beside_a_given_one_keeps_its_address() -> None:
     running = planned(NODES + other.replace("10.1.0.1", "10.1.0.2") + given)
     assert running.link("lan1").ends[0].addresses == ("10.1.0.4/24",)
     assert planned(NODES + given, running).link("lan1") == running.link("lan1")
-
-
-def test_a_wire_with_a_given_sak_gets_other_macs_each_time_it_is_made() -> None:
-    text = NODES + f'  - {{name: ch1, endpoints: r1-r2, macsec: {{sak: "{"5a" * 32}"}}}}\n' + CH2
-    running = planned(text)
-    again = with_new_scis(running, {"ch1", "ch2"}, secrets.token_bytes)
-    macs = {end.mac for plan in (running, again, planned(text)) for end in plan.link("ch1").ends}
-    assert len(macs) == 6
-    assert again.link("ch2") == running.link("ch2")
-    assert {end for link in again.links for end in link.ends} == {
-        end for node in again.nodes for end in node.interfaces
-    }
 
 
 POOL = {

@@ -47,11 +47,28 @@ links:
     addresses: {r1: [169.254.1.1/30], r2: [169.254.1.2/30]}
     mtu: 1400
     peer: false
-    macsec: {cipher: gcm-aes-256, keys: static, replay_window: 0, send_sci: true, sak: "SAK"}
+    macsec:
+      cipher: gcm-aes-xpn-256
+      keys: static
+      encrypt: false
+      confidentiality_offset: 0
+      send_sci: false
+      end_station: true
+      validate: "null"
+      protect: false
+      replay_protect: true
+      replay_window: 0
+      detect_duplicates: true
+      clear_tags: 2
+      bypass: [lldp, "0x8809", 0x88F7]
+      cipher_library: openssl
+      sak: "SAK"
+      salt: "SALT"
+      next_pn: 4294967296
   - {endpoints: r1-r2, impair: {loss: 0.1%, r1-r2: {loss: 2.5 %}}}
   - {type: plain, endpoints: r1-h1}
   - {type: plain, endpoints: r2-h2}
-""".replace("SAK", "0f" * 32)
+""".replace("SALT", "0e" * 12).replace("SAK", "0f" * 32)
 
 
 def errors(text: str) -> list[str]:
@@ -104,7 +121,10 @@ WRONG = {
     "mtu too small": ("mtu: 9000", "mtu: 1279"),
     "hold time without unit": ("hold_time: 3s", "hold_time: 3"),
     "short sak": ("0f0f", "0f"),
-    "not supported yet": ("keys: static, replay", "keys: mka, replay"),
+    "short salt": ("0e0e", "0e"),
+    "offset": ("confidentiality_offset: 0", "confidentiality_offset: 31"),
+    "EtherType": ('"0x8809"', '"0x09"'),
+    "not supported yet": ("keys: static\n", "keys: mka\n"),
     "nothing behind a key": ("daemon: exabgp", "daemon:"),
     "no nodes": ("nodes:", "nodes: {}\nx:"),
     "machine-wide sysctl": ("net.ipv4.tcp_rmem", "vm.swappiness"),

@@ -1,0 +1,50 @@
+"""What the parts of a link's MACsec settings must agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from dataplane.macsec.suites import cipher_suite
+from netns_lab.models import Link, Macsec
+
+DUPLICATE_WINDOW_LIMIT = 4096
+Finding = tuple[tuple[str | int, ...], str]
+HIDDEN = "found a value that is not shown"
+_DIGITS_PER_OCTET = 2
+
+
+def check_macsec(links: Mapping[int, Link]) -> Iterator[Finding]:
+    """(path, message) of every disagreement; the path leads to the value that is wrong."""
+    for index, link in links.items():
+        for field, message in (*_numbers(link.macsec), *_keys(link.macsec)):
+            yield ("links", index, "macsec", field), message
+
+
+def _numbers(macsec: Macsec) -> Iterator[tuple[str, str]]:
+    suite = cipher_suite(macsec.cipher)
+    if suite.xpn and macsec.confidentiality_offset:
+        yield (
+            "confidentiality_offset",
+            f"found {macsec.confidentiality_offset}, expected 0 for {macsec.cipher}",
+        )
+    if macsec.detect_duplicates and not macsec.replay_protect:
+        yield "detect_duplicates", "found true, expected replay_protect with it"
+    limit = DUPLICATE_WINDOW_LIMIT if macsec.detect_duplicates else suite.replay_window_limit
+    if macsec.replay_window > limit:
+        why = "detect_duplicates" if macsec.detect_duplicates else macsec.cipher
+        yield "replay_window", f"found {macsec.replay_window}, expected at most {limit} for {why}"
+    if macsec.next_pn is not None and macsec.next_pn >= suite.pn_end:
+        yield "next_pn", f"found {macsec.next_pn}, expected at most {suite.pn_end - 1} for {macsec.cipher}"
+
+
+def _keys(macsec: Macsec) -> Iterator[tuple[str, str]]:
+    suite = cipher_suite(macsec.cipher)
+    if macsec.sak is not None and len(macsec.sak) != _DIGITS_PER_OCTET * suite.sak_octets:
+        yield (
+            "sak",
+            f"{HIDDEN}, expected {_DIGITS_PER_OCTET * suite.sak_octets} hex digits for {macsec.cipher}",
+        )
+    if macsec.sak is not None and suite.xpn and macsec.salt is None:
+        yield "sak", f"{HIDDEN}, expected a salt with it for {macsec.cipher}"
+    if macsec.salt is not None and not (suite.xpn and macsec.sak is not None):
+        yield "salt", f"{HIDDEN}, expected it only with a sak for an XPN cipher"

@@ -1,0 +1,121 @@
+"""An engine that is killed in the middle of traffic, and one that follows with the same given SAK."""
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dataplane.capture import read_pcap
+from dataplane.client import EngineClient, EngineGone
+from dataplane.counters import map_counters
+from dataplane.links.link import LINK_SLOTS, LinkCounters
+from dataplane.links.secys import sci_of
+from dataplane.macsec.counters import SLOTS
+from dataplane.macsec.ledger import BLOCK
+from dataplane.macsec.sak import Sak
+from tests.engine.bench import A_MAC
+from tests.engine.test_tap import frame_of, link_specification, namespaces, raw_socket, set_link
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.lab
+__all__ = ["namespaces"]
+
+LIVES = 3
+FRAMES = 2000
+SNAP_OCTETS = 64
+ETHERTYPE, PN, SCI = slice(12, 14), slice(16, 20), slice(20, 28)
+MACSEC = b"\x88\xe5"
+SAK = Sak(bytes(range(32)))
+
+
+@contextmanager
+def engine_process(folder: Path) -> Iterator[tuple[EngineClient, subprocess.Popen[bytes]]]:
+    """An engine of its own process, with its ledger in the folder; killed at the end, if not before."""
+    paths = [folder / name for name in ("socket", "counters", "ledger")]
+    paths[0].unlink(missing_ok=True)
+    options = [word for path in paths for word in (f"--{path.name}", str(path))]
+    process = subprocess.Popen([sys.executable, "-m", "dataplane.service", *options])
+
+    clients: list[EngineClient] = []
+
+    def answers() -> bool:
+        with suppress(EngineGone):
+            clients.append(EngineClient(paths[0]))
+        return bool(clients)
+
+    try:
+        eventually(answers)
+        yield clients[0], process
+    finally:
+        process.kill()
+        process.wait()
+        for client in clients:
+            client.close()
+
+
+@contextmanager
+def traffic() -> Iterator[None]:
+    """Frames from one node to the other as fast as they go, for as long as there is an interface."""
+    over = threading.Event()
+    packets, frame = raw_socket(0), frame_of(100)
+
+    def send() -> None:
+        while not over.is_set():
+            try:
+                packets.send(frame)
+            except OSError:  # no buffer, or no interface any more
+                over.wait(0.001)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        packets.close()
+
+
+def sent(counters: Path) -> int:
+    """How many frames the killed engine has protected at the sending end: its counters outlive it."""
+    slots: np.ndarray[tuple[int], np.dtype[np.uint64]] = map_counters(counters)[:LINK_SLOTS]
+    return int(LinkCounters.of(slots).secys[0][SLOTS["OutPktsEncrypted"]])
+
+
+def one_life(folder: Path, pcap: Path) -> tuple[int, int]:
+    """Starts an engine, captures its wire, kills it in the middle of traffic; (first PN, first PN unused)."""
+    counters = folder / "counters"
+    with engine_process(folder) as (engine, process):
+        first_pn = engine.add_link(link_specification(), SAK).secys[0].next_pn
+        for end in (0, 1):
+            set_link(end, "up")
+        engine.start_capture(str(pcap), ["ch1"], "wire", SNAP_OCTETS)
+        with traffic():
+            eventually(lambda: sent(counters) >= FRAMES and len(read_pcap(str(pcap))) > FRAMES // 2)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    return first_pn, first_pn + sent(counters)
+
+
+def test_no_packet_number_is_on_the_wire_twice_whenever_the_engine_is_killed(
+    namespaces: None, tmp_path: Path
+) -> None:
+    wire: list[bytes] = []
+    free_pn = 1
+    for life in range(LIVES):
+        pcap = tmp_path / f"{life}.pcap"
+        first_pn, next_pn = one_life(tmp_path, pcap)
+        assert free_pn <= first_pn < next_pn <= first_pn + BLOCK
+        frames = [frame.data for frame in read_pcap(str(pcap)) if frame.data[ETHERTYPE] == MACSEC]
+        assert all(first_pn <= int.from_bytes(frame[PN]) < next_pn for frame in frames)
+        wire += frames
+        free_pn = next_pn
+    assert {frame[SCI] for frame in wire} == {sci_of(A_MAC)}
+    assert len(wire) > LIVES * FRAMES // 2
+    assert len({frame[PN] for frame in wire}) == len(wire)

@@ -1,0 +1,134 @@
+"""Links with every MACsec setting of a topology: they carry traffic, show what they are, end in silence."""
+
+import os
+import socket
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from netns_lab.directory import LabDirectory
+from netns_lab.state import load_plan
+
+from dataplane.macsec.counters import SLOTS
+from dataplane.macsec.native import cipher_libraries
+from dataplane.namespace import run_in_namespace
+from tests.lab.harness import Lab, quadlink
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.lab
+
+LINKS = {
+    "plainest": ("{}", "encrypted", "OutPktsEncrypted", "InPktsOK"),
+    "short": ("{cipher: gcm-aes-128, clear_tags: 2}", "encrypted", "OutPktsEncrypted", "InPktsOK"),
+    "offset": (
+        "{confidentiality_offset: 30, send_sci: false, end_station: true}",
+        "encrypted from octet 30",
+        "OutPktsEncrypted",
+        "InPktsOK",
+    ),
+    "xpn": (
+        "{cipher: gcm-aes-xpn-256, send_sci: false, next_pn: 4294967294}",
+        "encrypted",
+        "OutPktsEncrypted",
+        "InPktsOK",
+    ),
+    "integrity": (
+        "{cipher: gcm-aes-xpn-128, encrypt: false, cipher_library: openssl, detect_duplicates: true}",
+        "integrity",
+        "OutPktsProtected",
+        "InPktsOK",
+    ),
+    "unchecked": ("{encrypt: false, validate: disabled}", "integrity", "OutPktsProtected", "InPktsUnchecked"),
+    "open": ("{protect: false, validate: check}", "none", "OutPktsUntagged", "InPktsUntagged"),
+    "untouched": ('{validate: "null", replay_protect: false}', "none", "OutPktsUntagged", "InPassesNull"),
+    "bypassed": ("{bypass: [0x0806, 0x0800, 0x86dd]}", "encrypted", "OutPassesBypass", "InPassesBypass"),
+    "ending": (f"{{next_pn: {2**32 - 40}}}", "encrypted", "OutPktsEncrypted", "InPktsOK"),
+}
+"""A link's settings, what it shows of them, and the counters of what it carries."""
+DATAGRAMS = 3
+ARRIVAL_TIMEOUT_S = 2.0
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Two hosts and a link with each settings."""
+    name = f"m{os.getpid()}"
+    path = tmp_path_factory.mktemp("macsec") / "lab.yaml"
+    lines = [f"name: {name}", "nodes: {a: {}, b: {}}", "links:"]
+    lines += [
+        f"  - {{name: {link}, endpoints: a-b, macsec: {settings}}}" for link, (settings, *_) in LINKS.items()
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    try:
+        up = quadlink("up", str(path))
+        assert up.returncode == 0, up.stderr
+        yield Lab(LabDirectory(name), load_plan(LabDirectory(name)))
+    finally:
+        quadlink("down", "--name", name)
+
+
+def cross(lab: Lab, link: str, count: int = DATAGRAMS) -> int:
+    """How many of so many datagrams, one after the other, arrive at the far end."""
+    near, far = lab.plan.link(link).ends
+    addresses = [end.addresses[0].partition("/")[0] for end in (near, far)]
+    sockets = [
+        run_in_namespace(lab.plan.node(end.node).namespace, partial(datagrams, address))
+        for end, address in zip((near, far), addresses, strict=True)
+    ]
+    with sockets[0] as sender, sockets[1] as receiver:
+        for number in range(count):
+            sender.sendto(number.to_bytes(2), receiver.getsockname())
+            try:
+                receiver.recv(2)
+            except TimeoutError:
+                return number
+    return count
+
+
+def datagrams(address: str) -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.bind((address, 0))
+    made.settimeout(ARRIVAL_TIMEOUT_S)
+    return made
+
+
+def secys(lab: Lab) -> dict[str, list[dict[str, Any]]]:
+    """Both ends of each link."""
+    ends: dict[str, list[dict[str, Any]]] = {}
+    for secy in lab.json("inspect", "macsec")["secys"]:
+        ends.setdefault(secy["link"], []).append(secy)
+    return ends
+
+
+def test_links_carry_traffic_as_they_are_set_and_show_it(lab: Lab) -> None:
+    assert {link: cross(lab, link) for link in LINKS} == dict.fromkeys(LINKS, DATAGRAMS)
+    ends = secys(lab)
+    rows = [line.split() for line in lab.run("inspect", "macsec").stdout.splitlines()]
+    for link, (_, protection, sent, received) in LINKS.items():
+        near, far = ends[link]
+        assert near["counters"][sent] >= DATAGRAMS
+        assert far["counters"][received] >= DATAGRAMS
+        refused = [name for name in SLOTS if name.startswith(("InPktsNo", "InPktsBad", "InDiscards"))]
+        assert not any(far["counters"][name] for name in refused)
+        assert far["channels"][0]["sci"] == near["sci"]
+        assert far["channels"][0]["counters"]["InPktsOK"] == far["counters"]["InPktsOK"]
+        assert far["linux_counters"]["InPktsNoSCI"] == 0
+        row = next(row for row in rows if row[0] == link)
+        library = "openssl" if link == "integrity" else cipher_libraries()[0]
+        assert row[2:4] == [near["cipher"], library]
+        assert " ".join(row[4:]).startswith(f"{protection} 0 ")
+
+
+def test_a_sak_that_runs_out_is_an_event_and_then_its_link_is_silent_and_down(lab: Lab) -> None:
+    texts = [
+        event["text"] for event in lab.json("inspect", "events")["events"] if event["kind"] == "pn-pending"
+    ]
+    assert sorted(texts) == [
+        f"{node} has used three quarters of the packet numbers of its SAK on ending" for node in "ab"
+    ]
+    assert cross(lab, "ending", 60) < 60
+    eventually(lambda: lab.link("ending")["state"] == "down")
+    near, far = secys(lab)["ending"]
+    assert (near["next_pn"], near["operational"], near["counters"]["OutPktsEncrypted"]) == (2**32, False, 40)
+    assert far["counters"]["InPktsOK"] == 40

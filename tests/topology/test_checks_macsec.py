@@ -1,0 +1,52 @@
+"""What the parts of a link's MACsec settings must agree on, also where one comes from `defaults`."""
+
+import pytest
+
+from tests.topology.test_refusals import HIDDEN, on_link, refusals
+
+REFUSALS = {
+    "offset": (
+        on_link("macsec: {cipher: gcm-aes-xpn-128, confidentiality_offset: 30}"),
+        "7: links[0].macsec.confidentiality_offset: found 30, expected 0 for gcm-aes-xpn-128",
+    ),
+    "duplicates": (
+        on_link("macsec: {detect_duplicates: true, replay_window: 5000}"),
+        "7: links[0].macsec.replay_window: found 5000, expected at most 4096 for detect_duplicates",
+    ),
+    "duplicates without replay protection": (
+        on_link("macsec: {detect_duplicates: true, replay_protect: false}"),
+        "7: links[0].macsec.detect_duplicates: found true, expected replay_protect with it",
+    ),
+    "next_pn": (
+        on_link("macsec: {next_pn: 4294967296}"),
+        "7: links[0].macsec.next_pn: found 4294967296, expected at most 4294967295 for gcm-aes-256",
+    ),
+    "sak of another suite": (
+        on_link(f"macsec: {{sak: '{'5a' * 16}'}}"),
+        f"7: links[0].macsec.sak: {HIDDEN}, expected 64 hex digits for gcm-aes-256",
+    ),
+    "sak without salt": (
+        on_link(f"macsec: {{cipher: gcm-aes-xpn-256, sak: '{'5a' * 32}'}}"),
+        f"7: links[0].macsec.sak: {HIDDEN}, expected a salt with it for gcm-aes-xpn-256",
+    ),
+    "salt": (
+        on_link(f"macsec: {{salt: '{'5a' * 12}'}}"),
+        f"7: links[0].macsec.salt: {HIDDEN}, expected it only with a sak for an XPN cipher",
+    ),
+    "default cipher and a link's offset": (
+        on_link("macsec: {confidentiality_offset: 50}")
+        + "defaults: {link: {macsec: {cipher: gcm-aes-xpn-256}}}\n",
+        "7: links[0].macsec.confidentiality_offset: found 50, expected 0 for gcm-aes-xpn-256",
+    ),
+    "default window and a link's cipher": (
+        on_link("macsec: {cipher: gcm-aes-xpn-256}")
+        + "defaults: {link: {macsec: {replay_window: 4294967295}}}\n",
+        "9: defaults.link.macsec.replay_window: found 4294967295, expected at most 1073741823 "
+        "for gcm-aes-xpn-256",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), REFUSALS.values(), ids=REFUSALS.keys())
+def test_a_refusal_names_place_found_and_expected(text: str, expected: str) -> None:
+    assert refusals(text) == [f"t.yaml:{expected}"]
