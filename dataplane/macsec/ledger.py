@@ -100,23 +100,27 @@ class Ledger:
         self._block = block
 
     def check(self) -> None:
-        """Raises LedgerUnusable where packet numbers cannot be kept."""
-        try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            status = self._directory.stat()
-        except OSError as error:
-            raise self._unusable(error) from None
-        if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
-            raise LedgerUnusable(f"the packet-number ledger {self._directory} is open to others")
-        if not os.access(self._directory, os.R_OK | os.W_OK | os.X_OK):
+        """Raises LedgerUnusable where packet numbers cannot be kept; makes nothing."""
+        place = self._directory
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        if not os.access(place, os.R_OK | os.W_OK | os.X_OK):
             raise LedgerUnusable(f"the packet-number ledger {self._directory} cannot be written to")
+        status = place.stat()
+        others = status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077
+        if place == self._directory and others:
+            raise LedgerUnusable(f"the packet-number ledger {self._directory} is open to others")
 
     def open(self, suite: CipherSuite, sak: Sak, sci: bytes, ssci: int | None) -> PacketNumbers:
         """The packet numbers of `sak` under this SCI or, with an XPN suite, SSCI.
 
         Raises LedgerError, also where they were used with another salt, which could make the same nonces.
         """
-        self.check()
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.check()
+        except OSError as error:
+            raise self._unusable(error) from None
         fixed, salt = sci, "-"
         if ssci is not None:
             mask = int.from_bytes(sak.salt[:_SSCI_OCTETS])

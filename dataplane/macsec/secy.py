@@ -4,14 +4,12 @@ Left out: more than one transmit SC (traffic classes, 10.7.17), and a copy of co
 edition dropped. Any thread may call any method.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from dataplane.frames import FrameBatch
 from dataplane.macsec.sak import Sak
 from dataplane.macsec.suites import (
     CONFIDENTIALITY_OFFSETS,
@@ -20,6 +18,12 @@ from dataplane.macsec.suites import (
     CipherSuite,
     cipher_suite,
 )
+
+if TYPE_CHECKING:  # who checks a topology needs no numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dataplane.frames import FrameBatch
 
 SCI_OCTETS = 8
 ASSOCIATION_NUMBERS = 4

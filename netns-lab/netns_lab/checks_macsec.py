@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from dataplane.macsec.secy import DUPLICATE_WINDOW_LIMIT
 from dataplane.macsec.suites import cipher_suite
 from netns_lab.models import Link, Macsec
 
-DUPLICATE_WINDOW_LIMIT = 4096
 Finding = tuple[tuple[str | int, ...], str]
 HIDDEN = "found a value that is not shown"
 _DIGITS_PER_OCTET = 2

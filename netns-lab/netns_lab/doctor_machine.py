@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from dataplane.macsec.ledger import LEDGER_DIRECTORY, Ledger, LedgerUnusable
 from dataplane.namespace import NAMESPACE_DIRECTORY
 from dataplane.ports.tap import TUN_DEVICE
 from netns_lab.directory import RUN_DIRECTORY
@@ -75,6 +76,15 @@ def _run_directory() -> str:
     return f"{RUN_DIRECTORY} and {NAMESPACE_DIRECTORY} can be written to"
 
 
+def _packet_numbers() -> str:
+    need_root()
+    try:
+        Ledger().check()
+    except LedgerUnusable as error:
+        raise Lacking(f"{error}: a given SAK needs next_pn") from None
+    return f"those of given SAKs are kept in {LEDGER_DIRECTORY}"
+
+
 def _at_least(least: int, what: str, read: Callable[[], int]) -> str:
     try:
         value = read()
@@ -130,7 +140,8 @@ def _cipher_libraries() -> tuple[str, ...]:
 def _ciphers() -> str:
     from dataplane.macsec.suites import CIPHER_SUITES
 
-    return f"{', '.join(CIPHER_SUITES)} by {_cipher_libraries()[0]}"
+    first, *others = _cipher_libraries()
+    return f"{', '.join(CIPHER_SUITES)} by {first}" + "".join(f"; {name} can be asked for" for name in others)
 
 
 def _fast_ciphers() -> str:
@@ -197,6 +208,13 @@ PERMISSIONS = (
         "permissions", "capabilities", _capabilities, f"{CONTAINER} --cap-add NET_ADMIN --cap-add SYS_ADMIN"
     ),
     Check("permissions", TUN_DEVICE, _tun_device, f"modprobe tun, or {CONTAINER} --device {TUN_DEVICE}"),
+    Check(
+        "permissions",
+        "packet numbers",
+        _packet_numbers,
+        f"mkdir -p {LEDGER_DIRECTORY}; chmod 700 {LEDGER_DIRECTORY}",
+        needed=False,
+    ),
     Check("permissions", "/run", _run_directory, "mount -o remount,rw /run"),
 )
 LIMITS = (

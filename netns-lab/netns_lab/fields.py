@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
+from dataplane.macsec.secy import BYPASS_LIMIT, EAPOL_ETHERTYPE, MACSEC_ETHERTYPE
 from dataplane.macsec.suites import CIPHER_SUITES
 from netns_lab.mounts import KERNEL_DIRECTORIES
 from netns_lab.units import duration_us, share
@@ -38,8 +39,6 @@ RESERVED_INTERFACES = frozenset({"all", "default", "lo"})
 
 CIPHERS = tuple(name.lower() for name in CIPHER_SUITES)
 ETHERTYPES = {"lldp": 0x88CC}
-SECURED_ETHERTYPES = (0x888E, 0x88E5)
-BYPASS_LIMIT = 8
 _SAK = "[0-9a-fA-F]{32}|[0-9a-fA-F]{64}"
 _SALT = "[0-9a-fA-F]{24}"
 _ETHERTYPE = "0x[0-9a-fA-F]{4}"
@@ -219,7 +218,7 @@ def _ethertype(value: object) -> int:
     number = int(value, 16) if isinstance(value, str) and re.fullmatch(_ETHERTYPE, value) else value
     if type(number) is not int or not 0x600 <= number <= 0xFFFF:
         raise ValueError(f'expected {" or ".join(ETHERTYPES)}, or an EtherType such as "0x88cc"')
-    if number in SECURED_ETHERTYPES:
+    if number in (EAPOL_ETHERTYPE, MACSEC_ETHERTYPE):
         raise ValueError("which MACsec itself or EAPOL uses, expected another EtherType")
     return number
 

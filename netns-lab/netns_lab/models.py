@@ -15,6 +15,7 @@ from pydantic import (
     field_validator,
 )
 
+from dataplane.macsec.secy import CLEAR_TAG_LIMIT
 from dataplane.macsec.suites import CONFIDENTIALITY_OFFSETS
 from netns_lab import fields
 from netns_lab.fields import NotYet, one_of, whole
@@ -102,7 +103,7 @@ class Macsec(Model):
     replay_protect: bool = True
     replay_window: Annotated[int, whole(0, 2**32 - 1, "packets that a frame may come late by")] = 64
     detect_duplicates: bool = False
-    clear_tags: Annotated[int, whole(0, 2, "VLAN tags that stay in clear before the SecTAG")] = 0
+    clear_tags: Annotated[int, whole(0, CLEAR_TAG_LIMIT, "VLAN tags in clear before the SecTAG")] = 0
     bypass: fields.Ethertypes = []
     cipher_library: Annotated[
         Literal["auto", "ipsec-mb", "openssl"], one_of("auto", "ipsec-mb", "openssl")

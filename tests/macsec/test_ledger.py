@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataplane.macsec.ledger import Ledger, LedgerError, LedgerUnusable
@@ -151,9 +151,10 @@ def test_a_full_disk_gives_no_packet_numbers_and_loses_none(ledger: Ledger, tmp_
     again.close()
 
 
-lives = st.lists(st.tuples(st.integers(0, 3 * BLOCK), st.booleans()), max_size=12)
+lives = st.lists(st.tuples(st.integers(0, 3 * BLOCK), st.booleans()), max_size=6)
 
 
+@settings(max_examples=25, deadline=None)
 @given(lives)
 def test_over_any_lives_of_engines_no_packet_number_comes_twice(
     tmp_path_factory: pytest.TempPathFactory, lives: list[tuple[int, bool]]
