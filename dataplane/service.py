@@ -78,19 +78,8 @@ class Service:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         captures: set[str] = set()  # that this client started: nobody else will end them
         try:
-            while line := await reader.readline():
-                document = lines.from_line(line)
-                if document.get("subscribe"):
-                    self.subscribers.add(writer)
-                    continue
-                answer = self._answer(document)
-                match answer, document:
-                    case {"result": _}, {"call": "start_capture", "arguments": {"path": path}}:
-                        captures.add(path)
-                    case {"result": _}, {"call": "stop_capture", "arguments": {"path": path}}:
-                        captures.discard(path)
-                writer.write(lines.to_line(answer))
-                await writer.drain()
+            while await self._serve_one(reader, writer, captures):
+                pass
         except (ConnectionError, ValueError) as error:
             log.warning("a client was dropped: %s", error)
         except asyncio.CancelledError:
@@ -101,6 +90,26 @@ class Service:
                 with contextlib.suppress(LinkError, OSError):
                     self.engine.stop_capture(path)
             writer.close()  # and no wait for a client that does not read
+
+    async def _serve_one(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, captures: set[str]
+    ) -> bool:
+        """Serves a client's next line, which may hold a SAK and is forgotten then; False at its end."""
+        if not (line := await reader.readline()):
+            return False
+        document = lines.from_line(line)
+        if document.get("subscribe"):
+            self.subscribers.add(writer)
+            return True
+        answer = self._answer(document)
+        match answer, document:
+            case {"result": _}, {"call": "start_capture", "arguments": {"path": path}}:
+                captures.add(path)
+            case {"result": _}, {"call": "stop_capture", "arguments": {"path": path}}:
+                captures.discard(path)
+        writer.write(lines.to_line(answer))
+        await writer.drain()
+        return True
 
     def _answer(self, document: Document) -> Document:
         name = document.get("call")

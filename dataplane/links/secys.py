@@ -164,6 +164,8 @@ def _reserve(
                 f"next_pn {next_pn} may have been used with this SAK before, "
                 f"expected {numbers.reserved_pn} or later, or no next_pn"
             )
+        if first_pn >= suite.pn_end:
+            raise LedgerError("this SAK may have used all its packet numbers, expected a fresh one")
         numbers.reserve(first_pn)
     except LedgerError:
         numbers.close()

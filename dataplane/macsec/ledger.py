@@ -47,7 +47,7 @@ class PacketNumbers:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LedgerError("another link uses this SAK and SCI, expected one at a time") from None
+            raise LedgerError("another link uses this SAK under the same SCI or SSCI") from None
         data = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
         self._octets = data.rfind(b"\n") + 1
         if not self._octets:

@@ -56,6 +56,7 @@ def built_lab(
     try:
         with directory.create(mark):
             plan, keys = plan_lab(topology, secrets.token_bytes), given_keys(topology)
+            del topology  # which has the given SAKs, too
             for shortage in shortages(plan):
                 say(shortage)
             _build(directory, plan, keys, say)

@@ -100,8 +100,9 @@ def lab_up(topology_file: Path, say: Say, ready_timeout_s: float | None) -> Iter
         with claim:
             problem = why_not_changed(directory)
             if not problem:
-                difference, keys = difference_of(topology), given_keys(topology)
-                apply(difference, keys, say, timeout_s)
+                difference = difference_of(topology)
+                apply(difference, given_keys(topology), say, timeout_s)
+                del topology  # which has the given SAKs
                 say("waiting for sessions and prefixes")
                 missing = wait_until_ready(directory, timeout_s)
                 action = "changed" if difference.changes else "unchanged"
@@ -111,7 +112,9 @@ def lab_up(topology_file: Path, say: Say, ready_timeout_s: float | None) -> Iter
             action = "rebuilt"
             bring_down(directory)
         topology = load_topology(topology_file)
-    with built_lab(topology, say, timeout_s, keep=True) as lab:
+    building = built_lab(topology, say, timeout_s, keep=True)
+    del topology
+    with building as lab:
         yield LabUp(directory, lab.missing, action, (), timeout_s)
 
 

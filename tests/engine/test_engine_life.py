@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -219,6 +220,14 @@ def test_a_link_that_cannot_be_is_refused_and_its_ports_are_closed(
     assert [state.name for state in bench.engine.links()] == ["ch1"]
     assert [port.node.recv(1) for port in ports] == [b"", b""]
     assert bench.cross(0)
+
+
+def test_two_ends_of_one_sci_are_refused(bench: Bench) -> None:
+    near, far = specification().ends
+    alike = LinkSpecification("x", (near, replace(far, mac=near.mac)), macsec=specification().macsec)
+    with pytest.raises(LinkError, match=r"link x: SCI 0200000000010001 is this SecY's own"):
+        bench.engine.add_link(alike, ports=memory_ports())
+    assert [state.name for state in bench.engine.links()] == ["ch1"]
 
 
 def test_a_field_of_the_wrong_type_leaves_no_port_open(bench: Bench) -> None:

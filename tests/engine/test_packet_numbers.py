@@ -118,9 +118,12 @@ def test_where_nothing_can_be_reserved_the_link_falls_silent_and_comes_back(tmp_
 
 def test_a_sak_in_use_is_refused_to_another_engine_and_to_another_link(tmp_path: Path) -> None:
     with line(tmp_path) as one:
-        with pytest.raises(LinkError, match="link ch1: another link uses this SAK and SCI"), line(tmp_path):
+        with (
+            pytest.raises(LinkError, match="link ch1: another link uses this SAK under the same SCI"),
+            line(tmp_path),
+        ):
             pass
-        with pytest.raises(LinkError, match="link ch2: another link uses this SAK and SCI"):
+        with pytest.raises(LinkError, match="link ch2: another link uses this SAK under the same SCI"):
             one.engine.add_link(secured(MacsecSpecification(), "ch2"), SAK, memory_ports())
         one.cross(1)
     with line(tmp_path) as two:
@@ -135,6 +138,11 @@ def test_next_pn_is_taken_where_it_was_not_used_and_needed_without_a_ledger(tmp_
         pytest.raises(LinkError, match=r"next_pn 1000 may have been used .* expected 1001 or later"),
         line(tmp_path, MacsecSpecification(next_pn=1000)),
     ):
+        pass
+    with line(tmp_path, MacsecSpecification(next_pn=2**32 - 1)) as last:
+        last.cross(1, end=0)
+        last.cross(1, end=1)
+    with pytest.raises(LinkError, match="may have used all its packet numbers"), line(tmp_path):
         pass
     nowhere = tmp_path / "file"
     nowhere.touch()

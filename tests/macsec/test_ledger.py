@@ -45,7 +45,7 @@ def test_what_was_reserved_when_an_engine_died_is_not_used_again(ledger: Ledger)
 
 def test_two_engines_cannot_have_one_sak_and_sci_and_can_have_two(ledger: Ledger) -> None:
     numbers = ledger.open(GCM_AES_256, SAK, SCI, None)
-    with pytest.raises(LedgerError, match="another link uses this SAK and SCI"):
+    with pytest.raises(LedgerError, match="another link uses this SAK under the same SCI"):
         ledger.open(GCM_AES_256, SAK, SCI, None)
     for sak, sci in ((SAK, bytes(8)), (Sak(bytes(32)), SCI)):
         other = ledger.open(GCM_AES_256, sak, sci, None)
