@@ -56,7 +56,9 @@ class FrameBatch:
         if arena_octets >= 1 << 32:
             raise ValueError(f"{len(length)} slots of {arena_octets} octets in all, expected less than 4 GiB")
         offset = (ends - slot_octets + headroom).astype(np.uint32)
-        return cls(np.zeros(arena_octets, np.uint8), offset, length, np.zeros(len(length), np.uint8))
+        memory = np.zeros(arena_octets + _LINE, np.uint8)
+        line = -memory.ctypes.data % _LINE
+        return cls(memory[line : line + arena_octets], offset, length, np.zeros(len(length), np.uint8))
 
     @classmethod
     def from_array(

@@ -32,6 +32,7 @@ def test_empty_slots_hold_the_octets_asked_for() -> None:
     batch.length[:] = 1500
     batch.check()
     assert (batch.offset[1:] - batch.offset[:-1] >= HEADROOM + 1500 + TAILROOM).all()
+    assert not ((batch.arena.ctypes.data + batch.offset.astype(int) - HEADROOM) % 64).any()
 
 
 def test_a_batch_of_none() -> None:
