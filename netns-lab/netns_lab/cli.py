@@ -5,7 +5,18 @@ from typing import NoReturn
 import typer
 
 from netns_lab.boundary import run_command
-from netns_lab.commands import faults, files, life, machine, measurements, nodes, pictures, shells, views
+from netns_lab.commands import (
+    conformance,
+    faults,
+    files,
+    life,
+    machine,
+    measurements,
+    nodes,
+    pictures,
+    shells,
+    views,
+)
 from netns_lab.completion import prepare_answers
 from netns_lab.options import FormatOption, Name, Options
 from netns_lab.output import Format
@@ -38,6 +49,7 @@ app.command()(nodes.shell)
 app.command()(nodes.logs)
 app.add_typer(faults.fail_app, name="fail", help="Break something, on purpose.")
 app.command()(faults.heal)
+app.add_typer(conformance.conform_app, name="conform", help="Hold an implementation against test vectors.")
 app.command()(machine.doctor)
 app.command()(shells.completion)
 app.command()(measurements.demo)

@@ -24,6 +24,7 @@ COMMANDS = (
     "logs",
     "fail",
     "heal",
+    "conform",
     "completion",
     "doctor",
     "demo",
@@ -48,7 +49,7 @@ def test_help_lists_every_command(capsys: Capture, monkeypatch: pytest.MonkeyPat
     assert all(command in out for command in COMMANDS)
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "fail"])
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("fail", "conform")])
 def test_every_commands_help_shows_an_example(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
