@@ -1,5 +1,6 @@
-"""Every command in README.md and the tutorial does what the document shows, typed in order in one clone."""
+"""Every command and every Python statement in a document does what it shows, typed in order in one clone."""
 
+import doctest
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from netns_lab.topology import parse_topology
 from tests.docs.console import Block, Command, console_blocks, difference, fences
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ("README.md", "docs/tutorial.md")
+DOCUMENTS = ("README.md", "docs/tutorial.md", "docs/batches.md")
 COMMAND_LIMIT_S = 60
 # Run for a command that a test cannot run as it stands.
 INSTEAD = {
@@ -33,7 +34,7 @@ INSTEAD = {
 }
 UNTIL_CTRL_C = {"sudo ./quadlink inspect links --watch"}
 # Fences for what is no command; a command among them would not be run.
-OTHER_FENCES = {"yaml", "text"}
+OTHER_FENCES = {"pycon", "yaml", "text"}
 
 
 class Clone:
@@ -148,6 +149,17 @@ def test_every_block_with_commands_is_a_console_block(document: str) -> None:
         assert info in {"console", "console second", *OTHER_FENCES}, f"{document}:{line}"
         if info in OTHER_FENCES:
             assert not any("quadlink " in words for words in text), f"{document}:{line}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_python_statement_prints_what_is_shown(document: str) -> None:
+    blocks = [lines for _, info, lines in fences((ROOT / document).read_text()) if info == "pycon"]
+    text = "\n".join(line for block in blocks for line in [*block, ""])
+    statements = doctest.DocTestParser().get_doctest(text, {}, document, document, 0)
+    told: list[str] = []
+    result = doctest.DocTestRunner().run(statements, out=told.append)
+    assert result.failed == 0, "".join(told)
+    assert result.attempted == text.count(">>> ")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
