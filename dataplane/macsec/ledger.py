@@ -111,8 +111,15 @@ class Ledger:
         if place == self._directory and others:
             raise LedgerUnusable(f"the packet-number ledger {self._directory} is open to others")
 
+    def file(self, sak: Sak, sci: bytes, ssci: int | None) -> Path:
+        """Where the packet numbers of `sak` under this SCI or, with an XPN suite, SSCI are kept."""
+        fixed = sci
+        if ssci is not None:
+            fixed = (ssci ^ int.from_bytes(sak.salt[:_SSCI_OCTETS])).to_bytes(_SSCI_OCTETS)
+        return self._directory / hashlib.sha256(_LABEL + sak.key + fixed).hexdigest()
+
     def open(self, suite: CipherSuite, sak: Sak, sci: bytes, ssci: int | None) -> PacketNumbers:
-        """The packet numbers of `sak` under this SCI or, with an XPN suite, SSCI.
+        """The packet numbers that `file` keeps, for this engine alone until they are closed.
 
         Raises LedgerError, also where they were used with another salt, which could make the same nonces.
         """
@@ -121,11 +128,8 @@ class Ledger:
             self.check()
         except OSError as error:
             raise self._unusable(error) from None
-        fixed, salt = sci, "-"
-        if ssci is not None:
-            mask = int.from_bytes(sak.salt[:_SSCI_OCTETS])
-            fixed, salt = (ssci ^ mask).to_bytes(_SSCI_OCTETS), sak.salt[_SSCI_OCTETS:].hex()
-        path = self._directory / hashlib.sha256(_LABEL + sak.key + fixed).hexdigest()
+        salt = "-" if ssci is None else sak.salt[_SSCI_OCTETS:].hex()
+        path = self.file(sak, sci, ssci)
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:

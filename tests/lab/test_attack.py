@@ -11,8 +11,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from netns_lab.directory import LabDirectory
-from netns_lab.state import load_plan
 
 from dataplane.capture import read_pcap
 from dataplane.client import EngineClient
@@ -24,7 +22,8 @@ from dataplane.macsec.reference import ReferenceSecY
 from dataplane.macsec.sak import Sak
 from dataplane.macsec.secy import SecYConfig
 from dataplane.namespace import run_in_namespace
-from tests.lab.harness import Lab, quadlink
+from tests.lab.harness import Lab
+from tests.lab.two_hosts import two_hosts
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.lab
@@ -88,19 +87,9 @@ class Transfer:
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
     """Two hosts and a link that refuses a frame that came before."""
-    name = f"a{os.getpid()}"
-    path = tmp_path / "lab.yaml"
     macsec = f"{{replay_window: {WINDOW}, detect_duplicates: true}}"
-    path.write_text(
-        f"name: {name}\nnodes: {{a: {{}}, b: {{}}}}\nlinks:\n"
-        f"  - {{name: {LINK}, endpoints: a-b, macsec: {macsec}}}\n"
-    )
-    try:
-        up = quadlink("up", str(path))
-        assert up.returncode == 0, up.stderr
-        yield Lab(LabDirectory(name), load_plan(LabDirectory(name)))
-    finally:
-        quadlink("down", "--name", name)
+    with two_hosts(tmp_path / f"a{os.getpid()}.yaml", {LINK: macsec}) as lab:
+        yield lab
 
 
 def captured(engine: EngineClient, path: Path, sci: bytes) -> list[bytes]:

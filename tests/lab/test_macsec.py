@@ -1,19 +1,15 @@
 """Links with every MACsec setting of a topology: they carry traffic, show what they are, end in silence."""
 
 import os
-import socket
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import pytest
-from netns_lab.directory import LabDirectory
-from netns_lab.state import load_plan
 
 from dataplane.macsec.counters import SLOTS
 from dataplane.macsec.native import cipher_libraries
-from dataplane.namespace import run_in_namespace
-from tests.lab.harness import Lab, quadlink
+from tests.lab.harness import Lab
+from tests.lab.two_hosts import DATAGRAMS, cross, two_hosts
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.lab
@@ -46,51 +42,14 @@ LINKS = {
     "ending": (f"{{next_pn: {2**32 - 40}}}", "encrypted", "OutPktsEncrypted", "InPktsOK"),
 }
 """A link's settings, what it shows of them, and the counters of what it carries."""
-DATAGRAMS = 3
-ARRIVAL_TIMEOUT_S = 2.0
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Two hosts and a link with each settings."""
-    name = f"m{os.getpid()}"
-    path = tmp_path_factory.mktemp("macsec") / "lab.yaml"
-    lines = [f"name: {name}", "nodes: {a: {}, b: {}}", "links:"]
-    lines += [
-        f"  - {{name: {link}, endpoints: a-b, macsec: {settings}}}" for link, (settings, *_) in LINKS.items()
-    ]
-    path.write_text("\n".join(lines) + "\n")
-    try:
-        up = quadlink("up", str(path))
-        assert up.returncode == 0, up.stderr
-        yield Lab(LabDirectory(name), load_plan(LabDirectory(name)))
-    finally:
-        quadlink("down", "--name", name)
-
-
-def cross(lab: Lab, link: str, count: int = DATAGRAMS) -> int:
-    """How many of so many datagrams, one after the other, arrive at the far end."""
-    near, far = lab.plan.link(link).ends
-    addresses = [end.addresses[0].partition("/")[0] for end in (near, far)]
-    sockets = [
-        run_in_namespace(lab.plan.node(end.node).namespace, partial(datagrams, address))
-        for end, address in zip((near, far), addresses, strict=True)
-    ]
-    with sockets[0] as sender, sockets[1] as receiver:
-        for number in range(count):
-            sender.sendto(number.to_bytes(2), receiver.getsockname())
-            try:
-                receiver.recv(2)
-            except TimeoutError:
-                return number
-    return count
-
-
-def datagrams(address: str) -> socket.socket:
-    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    made.bind((address, 0))
-    made.settimeout(ARRIVAL_TIMEOUT_S)
-    return made
+    path = tmp_path_factory.mktemp("macsec") / f"m{os.getpid()}.yaml"
+    with two_hosts(path, {link: settings for link, (settings, *_) in LINKS.items()}) as lab:
+        yield lab
 
 
 def secys(lab: Lab) -> dict[str, list[dict[str, Any]]]:
