@@ -21,8 +21,8 @@ class FrameBatch:
     """A run of n frames; frame i is `arena[offset[i] : offset[i] + length[i]]`.
 
     What works on a batch works in place: it may move `offset` and `length`, and leaves in `verdict` what
-    became of each frame. Raises ValueError if the arrays do not have the shapes and types below, or a frame
-    lies outside the arena.
+    became of each frame. However it is made, ValueError is raised if the arrays do not have the shapes and
+    types below, a frame lies outside the arena, or one that is to be made takes 4 GiB or more.
     """
 
     arena: NDArray[np.uint8]

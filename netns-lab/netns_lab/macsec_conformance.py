@@ -7,20 +7,10 @@ from functools import partial
 
 from dataplane.frames import FrameBatch
 from dataplane.macsec.counters import Verdict, counters_by_name
+from dataplane.macsec.sectag import ETHERNET_HEADER_OCTETS, DecodeError, SecTag, clear_header_octets
 from dataplane.macsec.secy import SecY, SecYConfig, SecYError, ValidateFrames
-from dataplane.macsec.suites import ICV_OCTETS
-from netns_lab.macsec_vectors import (
-    ETHERNET_HEADER_OCTETS,
-    ONLY_2006,
-    VLAN_TAG_OCTETS,
-    Association,
-    ReceivedVector,
-    SentVector,
-    Vectors,
-)
+from netns_lab.macsec_vectors import ONLY_2006, Association, ReceivedVector, SentVector, Vectors
 
-ADDRESSES_OCTETS = 12
-VLAN_ETHERTYPES = (b"\x81\x00", b"\x88\xa8")
 OWN_SCIS = (bytes.fromhex("02000000000a0001"), bytes.fromhex("02000000000b0001"))
 """Of the receiving SecY: the one that is not the vector's."""
 VALIDATED = ("InPktsOK", "InPktsDelayed", "InPktsInvalid", "InPktsNotValid")
@@ -128,7 +118,7 @@ def _sent(vector: SentVector, make: SecYMaker) -> Iterator[str]:
     sender = make(config)
     sender.install_transmit_sa(vector.an, vector.sak(vector.encrypted), vector.pn, vector.ssci_number)
     kind = "Encrypted" if vector.encrypted else "Protected"
-    user_octets = len(vector.plaintext_frame) - _behind_clear_tags(vector, vector.plaintext_frame)
+    user_octets = len(vector.plaintext_frame) - clear_header_octets(vector.plaintext_frame, vector.clear_tags)
     batch = FrameBatch.from_frames([vector.plaintext_frame])
     sender.protect(batch)
     yield from _wrong_outcomes(batch, [f"OutPkts{kind}"], [vector.protected_frame], "sent frame")
@@ -186,14 +176,6 @@ def _receiver_config(vector: Association) -> SecYConfig:
     return SecYConfig(own_sci, vector.suite, clear_tags=vector.clear_tags)
 
 
-def _behind_clear_tags(vector: Association, frame: bytes) -> int:
-    """Where SecTAG or User Data begin."""
-    place = ADDRESSES_OCTETS
-    while place < ADDRESSES_OCTETS + vector.clear_tag_octets and frame[place : place + 2] in VLAN_ETHERTYPES:
-        place += VLAN_TAG_OCTETS
-    return place
-
-
 def _feed(
     receiver: SecY,
     vector: Association,
@@ -206,7 +188,7 @@ def _feed(
     if receiver.config.validate_frames is not ValidateFrames.DISABLED:
         for frame, verdict in zip(frames, verdicts, strict=True):
             if verdict in VALIDATED:
-                rises += _validated_octets(frame[_behind_clear_tags(vector, frame) :])
+                rises += _validated_octets(frame, vector.clear_tags)
     before = counters_by_name(receiver.counters)
     batch = FrameBatch.from_frames(frames)
     receiver.validate(batch)
@@ -214,12 +196,15 @@ def _feed(
     yield from _wrong_rises(receiver, before, rises)
 
 
-def _validated_octets(mpdu: bytes) -> Counter[str]:
+def _validated_octets(frame: bytes, clear_tags: int) -> Counter[str]:
     """The counter of octets that a validated frame raises, and by how much."""
-    tci, short_length = mpdu[2:4].ljust(2, b"\0")
-    tag_octets = 16 if tci & 0x20 else 8
-    octets = short_length or len(mpdu) - tag_octets - ICV_OCTETS
-    return Counter({"InOctetsDecrypted" if tci & 0x08 else "InOctetsValidated": octets})
+    mpdu = frame[clear_header_octets(frame, clear_tags) :]
+    try:
+        tag = SecTag.decode(mpdu)
+    except DecodeError:
+        return Counter()
+    data = tag.secure_data(len(mpdu))
+    return Counter({"InOctetsDecrypted" if tag.encrypted else "InOctetsValidated": data.stop - data.start})
 
 
 def _wrong_outcomes(
@@ -230,12 +215,12 @@ def _wrong_outcomes(
         found = Verdict(batch.verdict[i])
         if found.name != verdict and not (verdict is None and _is_ours(found.name)):
             yield f"{which}verdict is {found.name}, expected {verdict or 'none of the standard'}"
-        difference = frame_difference(batch.frame(i) if found.passes else None, frame)
+        difference = _frame_difference(batch.frame(i) if found.passes else None, frame)
         if difference is not None:
             yield f"{which}{what} {difference}"
 
 
-def frame_difference(found: bytes | None, expected: bytes | None) -> str | None:
+def _frame_difference(found: bytes | None, expected: bytes | None) -> str | None:
     """How two frames differ, octets counted from 0; None where they do not."""
     if found == expected:
         return None

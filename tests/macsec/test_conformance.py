@@ -12,6 +12,7 @@ from netns_lab.macsec_vectors import FORMAT, parse_vectors
 from dataplane.frames import FrameBatch
 from dataplane.macsec.counters import SLOTS, Verdict
 from dataplane.macsec.reference import ReferenceSecY
+from dataplane.macsec.secy import SecYError
 from tests.macsec.vector_making import PLAINTEXT, VLAN_TAGS, Vector, protected, received_vector, sent_vector
 
 PUBLISHED = json.loads((Path(__file__).parent.parent / "vectors" / "macsec_frames.json").read_text())
@@ -208,6 +209,18 @@ def test_frames_are_also_fed_in_one_batch() -> None:
     broken = Implementation("broken", "cryptography", _FailsAtOnce)
     told = _differences(RECEIVED["no protection"], broken)
     assert told[0] == "in one batch: frame 1: verdict is InPktsBadTag, expected InPktsDelayed"
+
+
+class _Refuses(ReferenceSecY):
+    def install_receive_sa(self, *_: object, **__: object) -> None:
+        raise SecYError("not today")
+
+
+def test_a_refusal_is_told_and_an_unknown_library_is_one() -> None:
+    broken = Implementation("broken", "cryptography", _Refuses)
+    assert _differences(sent_vector(), broken) == ("refuses the vector's parameters: not today",)
+    with pytest.raises(SecYError, match="cipher library none is not usable here, expected "):
+        implementations("native", "none")
 
 
 def test_a_summary_names_who_differs() -> None:
