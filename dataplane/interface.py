@@ -73,10 +73,12 @@ class ChannelState:
 
 @dataclass(frozen=True, slots=True)
 class SecYState:
-    """One end's SecY: its SCI in hex, the cipher library, the encoding SA's AN, the PN that its next frame
-    takes and the last one that it may use, and the monotonic time since when its SAK should be replaced."""
+    """One end's SecY: its SCI in hex, its SSCI with an XPN suite, the cipher library, MAC_Operational, of the
+    encoding SA the AN, the PN that its next frame takes and the last one that it may use, and the monotonic
+    time since when its SAK is to be replaced; its receive SCs."""
 
     sci: str
+    ssci: int | None
     cipher_library: str
     operational: bool
     an: int | None

@@ -29,6 +29,7 @@ class SecureEnd:
 
     secy: NativeSecY
     suite: CipherSuite
+    ssci: int | None
     far_sci: bytes
     salt: bytes
     numbers: PacketNumbers | None
@@ -41,6 +42,7 @@ class SecureEnd:
         channel = secy.receive_state(self.far_sci, AN)
         return SecYState(
             sci=secy.config.sci.hex(),
+            ssci=self.ssci,
             cipher_library=secy.cipher_library,
             operational=secy.operational,
             an=state.an if state else None,
@@ -141,7 +143,10 @@ def make_secys(
             secys[end].install_receive_sa(scis[far], AN, sak, first_pns[far], sscis[far])
             secys[end].install_transmit_sa(AN, sak, first_pns[end], sscis[end], last_pn)
         undo.pop_all()
-    return [SecureEnd(secys[end], suite, scis[1 - end], sak.salt, numbers[end]) for end in (0, 1)]
+    return [
+        SecureEnd(secys[end], suite, sscis[end], scis[far], sak.salt, numbers[end])
+        for end, far in ((0, 1), (1, 0))
+    ]
 
 
 def _reserve(

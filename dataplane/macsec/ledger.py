@@ -123,11 +123,7 @@ class Ledger:
 
         Raises LedgerError, also where they were used with another salt, which could make the same nonces.
         """
-        try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.check()
-        except OSError as error:
-            raise self._unusable(error) from None
+        self._make()
         salt = "-" if ssci is None else sak.salt[_SSCI_OCTETS:].hex()
         path = self.file(sak, sci, ssci)
         try:
@@ -136,19 +132,30 @@ class Ledger:
             raise self._unusable(error) from None
         try:
             numbers = PacketNumbers(descriptor, path, salt, suite.pn_end, self._block)
-            self._sync_names()
+            _sync_names(self._directory)  # a file that was made must be found after a crash, too
         except BaseException:
             os.close(descriptor)
             raise
         return numbers
 
-    def _sync_names(self) -> None:
-        """A file that was made must be found after a crash, too."""
-        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    def _make(self) -> None:
+        """Makes the directory where there is none, so that a crash does not take it away again."""
+        missing = [place for place in (self._directory, *self._directory.parents) if not place.exists()]
         try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for place in missing:
+                _sync_names(place.parent)
+        except OSError as error:
+            raise self._unusable(error) from None
+        self.check()
 
     def _unusable(self, error: OSError) -> LedgerUnusable:
         return LedgerUnusable(f"the packet-number ledger {self._directory} cannot be used: {error.strerror}")
+
+
+def _sync_names(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
