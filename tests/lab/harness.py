@@ -81,8 +81,10 @@ class Lab:
         if not routes:
             return 0, []
         nhid = routes[0]["nhid"]
-        group = next(entry for entry in self.ip(node, "nexthop") if entry["id"] == nhid)
-        return nhid, [member["id"] for member in group["group"]]
+        groups = [entry for entry in self.ip(node, "nexthop") if entry["id"] == nhid]
+        if not groups:  # the route has another since
+            return self.route(node, prefix)
+        return nhid, [member["id"] for member in groups[0]["group"]]
 
     def paths(self, node: str, prefix: str) -> int:
         return len(self.route(node, prefix)[1])
