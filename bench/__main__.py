@@ -6,10 +6,10 @@ import sys
 from netns_lab.boundary import run_command
 from netns_lab.output import Format, Output
 
-from bench import scale, smoke
+from bench import crypto, scale, smoke
 from bench.figures import report
 
-BENCHMARKS = {"scale": scale.run, "smoke": smoke.run}
+BENCHMARKS = {"crypto": crypto.run, "scale": scale.run, "smoke": smoke.run}
 
 
 def main() -> None:

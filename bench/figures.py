@@ -10,10 +10,12 @@ from typing import Literal
 
 from netns_lab.output import Output
 
+Bound = Literal["at most", "at least", "ratio at most", "ratio at least"]
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """The median of `samples` in `unit`; `ratio` is against the reference's value, `goal` bounds it."""
+    """The median of `samples` in `unit`; `ratio` is against the reference's value, `goal` bounds either."""
 
     name: str
     value: float
@@ -22,6 +24,7 @@ class Figure:
     reference: str | None = None
     ratio: float | None = None
     goal: float | None = None
+    bound: Bound | None = None
     met: bool | None = None
 
 
@@ -30,20 +33,25 @@ def figure(
     unit: str,
     samples: Sequence[float],
     goal: float | None = None,
-    bound: Literal["at most", "at least"] = "at most",
+    bound: Bound = "at most",
     reference: Figure | None = None,
 ) -> Figure:
     """The median of the samples, held against a goal where there is one."""
     value = statistics.median(samples)
-    met = None if goal is None else (value <= goal if bound == "at most" else value >= goal)
+    ratio = value / reference.value if reference else None
+    bounded = ratio if bound.startswith("ratio") else value
+    met = None
+    if goal is not None and bounded is not None:
+        met = bounded <= goal if bound.endswith("at most") else bounded >= goal
     return Figure(
         name=name,
         value=round(value, 3),
         unit=unit,
         samples=[round(sample, 3) for sample in samples],
         reference=reference.name if reference else None,
-        ratio=round(value / reference.value, 3) if reference else None,
+        ratio=None if ratio is None else round(ratio, 3),
         goal=goal,
+        bound=None if goal is None else bound,
         met=met,
     )
 
@@ -77,7 +85,7 @@ def report(figures: Sequence[Figure], output: Output) -> None:
                 max(entry.samples),
                 len(entry.samples),
                 entry.unit,
-                entry.goal,
+                None if entry.goal is None else f"{entry.bound} {entry.goal:g}",
                 entry.met,
                 entry.reference,
                 entry.ratio,

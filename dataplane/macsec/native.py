@@ -176,10 +176,10 @@ class NativeSecY:
         lib.ql_secy_set_alarm(self.handle, pn or 0)
 
     def protect(self, batch: FrameBatch) -> None:
-        lib.ql_secy_protect(self.handle, _native_batch(batch))
+        lib.ql_secy_protect(self.handle, native_batch(batch))
 
     def validate(self, batch: FrameBatch) -> None:
-        lib.ql_secy_validate(self.handle, _native_batch(batch))
+        lib.ql_secy_validate(self.handle, native_batch(batch))
 
 
 def _native_config(config: SecYConfig) -> object:
@@ -213,7 +213,7 @@ def _native_sak(sak: Sak, key: object, ssci: int | None) -> object:
     return native
 
 
-def _native_batch(batch: FrameBatch) -> object:
+def native_batch(batch: FrameBatch) -> object:
     """A `ql_batch` over the memory of `batch`."""
     batch.check()
     native = ffi.new("ql_batch *")
