@@ -53,6 +53,7 @@ class Effort:
     """Powers of two, at most small_frames."""
     many_frames: int = 1_000_000
     batch_sizes: tuple[int, ...] = (1, 16, 256)
+    example_rounds: int = 5
 
     def batch(self, *sizes: int) -> FrameBatch:
         """Frames of these sizes, in turn."""
@@ -236,16 +237,16 @@ def _batch_sizes(effort: Effort) -> list[Figure]:
 
 
 def _example(effort: Effort) -> list[Figure]:
-    """A million frames in one call, beside as many in batches that fit in the cache."""
+    """A million frames of one array, beside a batch that stays in the cache."""
     library = cipher_libraries()[0]
     ends = million_frames.secy_pair(library)
     batch = million_frames.frames_of_one_size(effort.many_frames, SMALL)
     trip = RoundTrip(effort.batch(SMALL), cipher_library=library)
     example: dict[str, list[float]] = {way: [] for way in WAYS}
     batches: dict[str, list[float]] = {way: [] for way in WAYS}
-    for _ in range(million_frames.ROUNDS):
-        for way, taken_s in zip(WAYS, million_frames.run_once(batch, *ends), strict=True):
-            example[way].append(taken_s * 1e9 / len(batch))
+    for _ in range(effort.example_rounds):
+        for way, frame_s in zip(WAYS, million_frames.run(batch, *ends), strict=True):
+            example[way].append(frame_s * 1e9)
         for way, samples in interleaved(_round_trip(trip), effort.rounds).items():
             batches[way] += samples
     check_valid(batch)

@@ -23,6 +23,7 @@ TINY = Effort(
     associations=(4, 64),
     many_frames=1000,
     batch_sizes=(1,),
+    example_rounds=1,
 )
 
 
