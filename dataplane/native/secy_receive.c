@@ -104,6 +104,8 @@ static int install(ql_secy *secy, const uint8_t sci[8], uint8_t an, const ql_sak
 {
     ql_receive_side *side = secy->receive;
     const ql_secy_config *config = &side->config;
+    if (an >= QL_ASSOCIATIONS || !ql_usable_sak(config, sak) || !ql_usable_pn(config, lowest_pn))
+        return QL_SECY_BAD_PARAMETER;
     if (memcmp(sci, config->sci, sizeof config->sci) == 0)
         return QL_SECY_OWN_SCI;
     ql_receive_channel *channel = ql_channel_find(&side->channels, sci);
@@ -137,9 +139,6 @@ static int install(ql_secy *secy, const uint8_t sci[8], uint8_t an, const ql_sak
 int ql_secy_install_receive_sa(ql_secy *secy, const uint8_t sci[8], uint8_t an, const ql_sak *sak,
                                uint64_t lowest_pn)
 {
-    const ql_secy_config *config = &secy->receive->config;
-    if (an >= QL_ASSOCIATIONS || !ql_usable_sak(config, sak) || !ql_usable_pn(config, lowest_pn))
-        return QL_SECY_BAD_PARAMETER;
     pthread_mutex_lock(&secy->management);
     int error = install(secy, sci, an, sak, lowest_pn);
     pthread_mutex_unlock(&secy->management);

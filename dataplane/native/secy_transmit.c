@@ -50,6 +50,11 @@ static int set_sa(ql_secy *secy, uint8_t an, const ql_sak *sak, uint64_t next_pn
 {
     ql_transmit_side *side = secy->transmit;
     const ql_secy_config *config = &side->config;
+    if (an >= QL_ASSOCIATIONS || !ql_usable_sak(config, sak) || !ql_usable_pn(config, next_pn) ||
+        !ql_usable_pn(config, last_pn))
+        return QL_SECY_BAD_PARAMETER;
+    if (last_pn < next_pn)
+        return QL_SECY_SHORTER;
     uint8_t sak_digest[QL_SAK_DIGEST_OCTETS];
     ql_sak_digest(config, sak, sak_digest);
     if (ssci_taken(secy->receive, sak_digest, sak->ssci))
@@ -85,12 +90,6 @@ static int set_sa(ql_secy *secy, uint8_t an, const ql_sak *sak, uint64_t next_pn
 int ql_secy_install_transmit_sa(ql_secy *secy, uint8_t an, const ql_sak *sak, uint64_t next_pn,
                                 uint64_t last_pn)
 {
-    const ql_secy_config *config = &secy->transmit->config;
-    if (an >= QL_ASSOCIATIONS || !ql_usable_sak(config, sak) || !ql_usable_pn(config, next_pn) ||
-        !ql_usable_pn(config, last_pn))
-        return QL_SECY_BAD_PARAMETER;
-    if (last_pn < next_pn)
-        return QL_SECY_SHORTER;
     pthread_mutex_lock(&secy->management);
     int error = set_sa(secy, an, sak, next_pn, last_pn);
     pthread_mutex_unlock(&secy->management);
@@ -100,12 +99,14 @@ int ql_secy_install_transmit_sa(ql_secy *secy, uint8_t an, const ql_sak *sak, ui
 int ql_secy_extend_transmit_sa(ql_secy *secy, uint8_t an, uint64_t last_pn)
 {
     ql_transmit_side *side = secy->transmit;
-    if (an >= QL_ASSOCIATIONS || !ql_usable_pn(&side->config, last_pn))
+    if (an >= QL_ASSOCIATIONS)
         return QL_SECY_BAD_PARAMETER;
     int error = 0;
     ql_transmit_sa *sa = &side->sa[an];
     pthread_mutex_lock(&side->lock);
-    if (sa->key == NULL)
+    if (!ql_usable_pn(&side->config, last_pn))
+        error = QL_SECY_BAD_PARAMETER;
+    else if (sa->key == NULL)
         error = QL_SECY_NO_SUCH_SA;
     else if (last_pn < sa->last_pn)
         error = QL_SECY_SHORTER;
