@@ -127,8 +127,8 @@ def test_exhaustion_is_silent(make_secy: SecYMaker, cipher: str) -> None:
     sender.install_transmit_sa(0, sak, pn_end - 2, ssci)
     assert sender.operational
     discarded = Verdict.OutDiscardsNoTransmitSA
-    first, second = protected(sender, FRAME, FRAME)
-    assert (first[16:20].hex(), second[16:20].hex()) == ("fffffffe", "ffffffff")
+    wires = protected(sender, FRAME, FRAME)
+    assert [wire[16:20].hex() for wire in wires] == ["fffffffe", "ffffffff"]
     assert sent(sender, FRAME, FRAME) == [discarded, discarded]
     assert not sender.operational
     assert sender.transmit_state == TransmitState(0, pn_end, pn_end - 1)
@@ -158,7 +158,7 @@ def test_the_sa_installed_last_is_used(sender: SecY) -> None:
     assert sender.transmit_state == TransmitState(3, 77, PN_END - 1)
     assert protected(sender, FRAME)[0][14:20].hex() == "2f000000004d"
     sender.remove_transmit_sa(0)
-    assert sender.operational
+    assert protected(sender, FRAME)[0][14:20].hex() == "2f000000004e"
     sender.remove_transmit_sa(3)
     assert not sender.operational
     assert sender.transmit_state is None

@@ -1,5 +1,7 @@
 """Secure frame verification (10.6) with validateFrames strict, each test on every implementation."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,9 +16,11 @@ from tests.macsec.traffic import (
     PEER,
     SAK,
     SCI,
+    THIRD,
     USER_DATA_OCTETS,
     SecYMaker,
     counted,
+    counted_of,
     protected,
     validated,
 )
@@ -125,16 +129,6 @@ def test_what_failed_is_not_left_in_clear(sender: SecY, receiver: SecY) -> None:
     assert all(FRAME[at : at + 4] not in left for at in range(12, len(FRAME) - 3))
 
 
-def test_old_and_new_sa_interleave(sender: SecY, receiver: SecY) -> None:
-    receiver.install_receive_sa(SCI, 1, OTHER_SAK)
-    old = protected(sender, FRAME, FRAME)
-    sender.install_transmit_sa(1, OTHER_SAK)
-    new = protected(sender, FRAME, FRAME)
-    assert validated(receiver, old[0], new[0], old[1], new[1]) == [FRAME] * 4
-    receiver.remove_receive_sa(SCI, 0)
-    assert validated(receiver, old[0], *protected(sender, FRAME)) == [Verdict.InPktsNoSAError, FRAME]
-
-
 @pytest.mark.parametrize("peers", [1, 9, 1024])
 def test_several_peers(make_secy: SecYMaker, peers: int) -> None:
     receiver = make_secy(SecYConfig(PEER))
@@ -162,3 +156,56 @@ def test_one_sc_too_many(make_secy: SecYMaker) -> None:
     receiver.install_receive_sa(scis[0], 1, SAK)
     receiver.remove_receive_sa(scis[7], 0)
     receiver.install_receive_sa(scis[1024], 0, SAK)
+
+
+SCB_PORT = b"\0\0"
+
+
+@pytest.mark.parametrize(
+    ("scis", "found"),
+    [
+        # which SC is found where the tag has: the SCI, ES, SCB, ES and SCB, nothing
+        ([SCI], [SCI, SCI, None, None, SCI]),
+        ([THIRD], [None, None, None, None, THIRD]),
+        ([SCI, THIRD], [SCI, SCI, None, None, None]),
+        ([SCI, SCI[:6] + SCB_PORT], [SCI, SCI, SCI[:6] + SCB_PORT, SCI[:6] + SCB_PORT, None]),
+        ([THIRD[:6] + SCB_PORT], [None, None, THIRD[:6] + SCB_PORT, None, THIRD[:6] + SCB_PORT]),
+        ([SCI[:6] + SCB_PORT, THIRD[:6] + SCB_PORT], [None, None, None, SCI[:6] + SCB_PORT, None]),
+        ([SCI[:6] + b"\1\0", THIRD], [None, None, None, None, None]),
+        ([], [None] * 5),
+    ],
+)
+def test_the_sc_that_a_tag_names(make_secy: SecYMaker, scis: list[bytes], found: list[bytes | None]) -> None:
+    """The SCI that is found makes the nonce, so that a frame is valid only if it was sent with that SCI."""
+    tags: list[dict[str, Any]] = [
+        {"always_include_sci": True},
+        {"use_es": True},
+        {"use_scb": True},
+        {"use_es": True, "use_scb": True},
+        {},
+    ]
+    for tag, sci in zip(tags, found, strict=True):
+        receiver = make_secy(SecYConfig(PEER))
+        for other in scis:
+            receiver.install_receive_sa(other, 0, SAK)
+        sender = make_secy(SecYConfig(sci or SCI, **{"always_include_sci": False, **tag}))
+        sender.install_transmit_sa(0, SAK)
+        [wire] = protected(sender, FRAME)
+        assert validated(receiver, wire) == [FRAME if sci else Verdict.InPktsNoSAError]
+        assert [counted_of(receiver, other) for other in scis] == [
+            {"InPktsOK": 1} if other == sci else {} for other in scis
+        ]
+
+
+def test_the_only_sc_comes_and_goes(make_secy: SecYMaker, receiver: SecY) -> None:
+    sender = make_secy(SecYConfig(SCI, always_include_sci=False))
+    sender.install_transmit_sa(0, SAK)
+    receiver.install_receive_sa(THIRD, 0, OTHER_SAK)
+    unknown = Verdict.InPktsNoSAError
+    assert validated(receiver, *protected(sender, FRAME)) == [unknown]
+    receiver.remove_receive_sa(THIRD, 0)
+    assert validated(receiver, *protected(sender, FRAME)) == [FRAME]
+    receiver.remove_receive_sa(SCI, 0)
+    assert validated(receiver, *protected(sender, FRAME)) == [unknown]
+    receiver.install_receive_sa(THIRD, 0, SAK)
+    assert validated(receiver, *protected(sender, FRAME)) == [Verdict.InPktsNotValid]
