@@ -1,6 +1,6 @@
 """Secure frame generation of the reference SecY, IEEE 802.1AE-2018 10.5."""
 
-from dataplane.macsec.associations import SecYState
+from dataplane.macsec.associations import SecYState, TransmitSA
 from dataplane.macsec.counters import Verdict
 from dataplane.macsec.outcome import Outcome
 from dataplane.macsec.sectag import (
@@ -38,32 +38,32 @@ def generate(state: SecYState, frame: bytes) -> Outcome:
     # 10.5.2 transmit PN assignment; a frame that is too long does not spend it
     pn = state.next_pn(sa)
     # 10.5.3 SecTAG encoding
-    include_sci = _includes_sci(state)
-    tag = SecTag(
+    tag = _encoded_tag(state, sa, pn, len(user_data))
+    if _too_long(config, len(tag) + len(user_data) + ICV_OCTETS):
+        return Outcome(Verdict.OutPktsTooLong)
+    state.next_pns[sa.protection.sak_digest] = pn + 1
+    # 10.5.4 cryptographic protection: the addresses are authenticated, VLAN tags in clear are not
+    protected = sa.protection.protect(pn, frame[:ADDRESS_OCTETS] + tag, user_data, sa.encrypt)
+    state.count("OutOctetsEncrypted" if sa.encrypt else "OutOctetsProtected", len(user_data))
+    verdict = Verdict.OutPktsEncrypted if sa.encrypt else Verdict.OutPktsProtected
+    return Outcome(verdict, header + tag + protected, -len(tag))
+
+
+def _encoded_tag(state: SecYState, sa: TransmitSA, pn: int, data_octets: int) -> bytes:
+    """The SecTAG, with or without SCI as Table 10-1 has it for one transmit SC."""
+    config = state.config
+    implied = config.use_es or config.use_scb
+    include_sci = config.always_include_sci or (len(state.channels) > 1 and not implied)
+    return SecTag(
         an=sa.an,
-        short_length=short_length(len(user_data)),
+        short_length=short_length(data_octets),
         pn=pn & _PN_FIELD,
         sci=config.sci if include_sci else None,
         encrypted=sa.encrypt,
         changed=sa.encrypt,
         end_station=config.use_es and not include_sci,
         single_copy_broadcast=config.use_scb and not include_sci,
-    )
-    if _too_long(config, tag.octets + len(user_data) + ICV_OCTETS):
-        return Outcome(Verdict.OutPktsTooLong)
-    state.next_pns[sa.protection.sak_digest] = pn + 1
-    # 10.5.4 cryptographic protection: the addresses are authenticated, VLAN tags in clear are not
-    protected = sa.protection.protect(pn, frame[:ADDRESS_OCTETS] + tag.encode(), user_data, sa.encrypt)
-    state.count("OutOctetsEncrypted" if sa.encrypt else "OutOctetsProtected", len(user_data))
-    verdict = Verdict.OutPktsEncrypted if sa.encrypt else Verdict.OutPktsProtected
-    return Outcome(verdict, header + tag.encode() + protected, -tag.octets)
-
-
-def _includes_sci(state: SecYState) -> bool:
-    """Table 10-1, with one transmit SC."""
-    config = state.config
-    implied = config.use_es or config.use_scb
-    return config.always_include_sci or (len(state.channels) > 1 and not implied)
+    ).encode()
 
 
 def _too_long(config: SecYConfig, mpdu_octets: int) -> bool:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -47,6 +48,38 @@ def test_the_last_octet_missing(sender: SecY, receiver: SecY, octets: int) -> No
 def test_padding_of_48_octets_and_more_belongs_to_the_secure_data(sender: SecY, receiver: SecY) -> None:
     [wire] = protected(sender, FRAME[:60])
     assert validated(receiver, wire + b"\0") == [Verdict.InPktsNotValid]
+
+
+@pytest.mark.parametrize(("with_sci", "tag_octets"), [(True, 16), (False, 8)])
+@pytest.mark.parametrize("clear_tags", [0, 1, 2])
+def test_everything_happens_in_place(
+    make_secy: SecYMaker, with_sci: bool, tag_octets: int, clear_tags: int
+) -> None:
+    """And nothing outside the frames, 16 octets in front and 16 behind is touched."""
+    sender = make_secy(SecYConfig(SCI, always_include_sci=with_sci, clear_tags=clear_tags))
+    sender.install_transmit_sa(0, SAK)
+    receiver = make_secy(SecYConfig(PEER, clear_tags=clear_tags))
+    receiver.install_receive_sa(SCI, 0, SAK)
+    tagged = FRAME[:12] + bytes.fromhex("81000001 81000002") + FRAME[12:]
+    frames = [tagged[:24], tagged, tagged * 20]
+    before = FrameBatch.from_frames(frames, headroom=48, tailroom=48)
+    arena = np.full_like(before.arena, 0xA5)
+    for start, octets in zip(before.offset, before.length, strict=True):
+        arena[start : start + octets] = before.arena[start : start + octets]
+    before.arena = arena
+    batch = before.copy()
+
+    sender.protect(batch)
+    assert (before.offset - batch.offset).tolist() == [tag_octets] * 3
+    assert (batch.length - before.length).tolist() == [tag_octets + 16] * 3
+    assert all(wire[12 + 4 * clear_tags :].startswith(b"\x88\xe5") for wire in batch.frames())
+    receiver.validate(batch)
+    assert batch.offset.tolist() == before.offset.tolist()
+    assert batch.frames() == frames
+    for i in range(len(batch)):
+        start, end = int(batch.offset[i]), int(batch.offset[i] + batch.length[i])
+        batch.arena[start - 16 : end + 16] = before.arena[start - 16 : end + 16]
+    assert batch.arena.tobytes() == before.arena.tobytes()
 
 
 @settings(max_examples=100)
