@@ -82,7 +82,7 @@ def _build(folder: Path) -> None:
     for name in ("bin", "sbin", "dev", "proc", "sys"):
         (root / name).mkdir(parents=True)
     busybox = root / "bin" / "busybox"
-    shutil.copy(unpacked / "bin" / "busybox", busybox)
+    shutil.copy(next(unpacked.glob("**/bin/busybox")), busybox)
     (root / "sbin" / "modprobe").symlink_to("/bin/busybox")  # what the kernel asks for crypto modules
     (root / "init").write_text(INIT)
     (root / "init").chmod(0o755)
@@ -97,12 +97,13 @@ def _build(folder: Path) -> None:
 
 
 def _copy_modules(busybox: Path, unpacked: Path, root: Path) -> None:
-    """MODULES with all that they depend on, and the list that modprobe(8) goes by."""
-    source = next((unpacked / "lib" / "modules").iterdir())
-    _run(str(busybox), "depmod", "-b", str(unpacked), source.name)
+    """MODULES with all that they depend on, and the lists that modprobe(8) goes by."""
+    source = next(unpacked.glob("**/lib/modules/*"))  # of unpacked or, in later releases, of its usr
+    _run(str(busybox), "depmod", "-b", str(source.parents[2]), source.name)
     target = root / "lib" / "modules" / source.name
     target.mkdir(parents=True)
-    shutil.copy(source / "modules.dep", target)
+    for name in ("modules.dep", "modules.builtin"):
+        shutil.copy(source / name, target)
     for line in (source / "modules.dep").read_text().splitlines():
         module, *needed = line.replace(":", "").split()
         if Path(module).name.partition(".")[0] in MODULES:
