@@ -225,6 +225,24 @@ def test_a_venv_that_came_from_another_machine_gets_the_packages_it_lacks(machin
     assert not any("-m venv" in call or "-m pip" in call for call in calls)
 
 
+def test_only_the_tests_get_clang(machine: Machine) -> None:
+    machine.fake("id", "echo 0")
+    machine.fake("apt-get", "")
+    assert machine.run("up")[0] == 0
+    assert not any(call.startswith("apt-get") for call in machine.calls())
+    code, out, err = machine.run("test", "-k", "fuzz")
+    assert (code, out) == (0, f"ran in|{machine.folder}|test|-k|fuzz|")
+    assert "installing clang" in err
+    assert any(call.endswith("--no-install-recommends clang libclang-rt-dev") for call in machine.calls())
+
+
+def test_without_clang_the_tests_run_all_the_same(machine: Machine) -> None:
+    machine.run()
+    code, out, err = machine.run("test")
+    assert (code, out) == (0, f"ran in|{machine.folder}|test|")
+    assert "the fuzz targets cannot run" in err
+
+
 def test_missing_ipsec_mb_is_skipped_with_a_word(machine: Machine) -> None:
     machine.pretend("headers-missing", "#include <intel-ipsec-mb.h>\n")
     code, _, err = machine.run("demo")

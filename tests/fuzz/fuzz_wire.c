@@ -1,0 +1,109 @@
+/* Fuzz target: a wire between two ports, which looks at what nodes and strangers send, and its capture. */
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "input.h"
+#include "sectag.h"
+#include "wire.h"
+
+enum { FRAME_OCTETS = 600, RING_OCTETS = 4096 };
+
+static int from[2], to[2];
+static ql_burst burst;
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc, (void)argv;
+    EXPECT(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, from) == 0);
+    EXPECT(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, to) == 0);
+    EXPECT(ql_burst_reserve(&burst, 5 * 255) == 0);
+    return 0;
+}
+
+/* EAPOL behind any number of VLAN tags, looked for from the far end. */
+static int hides_eapol(const uint8_t *frame, uint32_t octets)
+{
+    uint32_t tags = 0;
+    while (12 + 4 * tags + 2 <= octets && (ql_ethertype(frame + 12 + 4 * tags) == QL_CUSTOMER_TAG ||
+                                           ql_ethertype(frame + 12 + 4 * tags) == QL_SERVICE_TAG))
+        tags++;
+    return 12 + 4 * tags + 2 <= octets && ql_ethertype(frame + 12 + 4 * tags) == QL_EAPOL;
+}
+
+/* Reads the capture: whole records, and no EAPOL of a node on a MACsec link. */
+static void read_capture(const ql_wire *wire)
+{
+    uint8_t records[RING_OCTETS];
+    uint64_t octets = ql_capture_read(wire->capture, records, sizeof records);
+    for (uint64_t at = 0; at < octets;) {
+        ql_capture_record record;
+        EXPECT(at + sizeof record <= octets);
+        memcpy(&record, records + at, sizeof record);
+        at += sizeof record;
+        EXPECT(record.captured <= record.length && at + record.captured <= octets);
+        if (record.side == QL_CAPTURE_CLEAR && wire->config.transmit != NULL)
+            EXPECT(!hides_eapol(records + at, record.captured));
+        at += (record.captured + 7u) & ~7u;
+    }
+}
+
+/* Frames that arrived; all others are in one of the drops. */
+static void expect_conserved(const ql_wire *wire, uint64_t injected)
+{
+    uint8_t frame[2048];
+    uint64_t arrived = 0;
+    const uint64_t *counters = wire->config.counters;
+    while (read(to[1], frame, sizeof frame) >= 0)
+        arrived++;
+    EXPECT(counters[QL_WIRE_RX_FRAMES] == arrived);
+    uint64_t lost = counters[QL_WIRE_DROP_FAULT] + counters[QL_WIRE_DROP_LOSS] +
+                    counters[QL_WIRE_DROP_PROTECT] + counters[QL_WIRE_DROP_VALIDATE] +
+                    counters[QL_WIRE_DROP_PORT];
+    EXPECT(counters[QL_WIRE_TX_FRAMES] + injected == arrived + lost);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    fuzz_input input = {data, data + size};
+    ql_secy_config near = take_config(&input), far = near;
+    far.sci[0] = 4;
+    ql_secy *secys[2] = {ql_secy_new(&near, NULL, NULL), ql_secy_new(&far, NULL, NULL)};
+    uint8_t key[32], bits = (uint8_t)take(&input, 1);
+    ql_sak sak = take_sak(&input, &near, key);
+    uint64_t counters[QL_WIRE_COUNTERS] = {0}, injected = 0;
+    ql_wire wire = {.config = {from[0], to[0], FRAME_OCTETS, secys[0], secys[1], counters, bits}};
+    if (secys[0] == NULL || bits & 1)
+        wire.config.transmit = wire.config.receive = NULL;
+    if (wire.config.transmit != NULL) {
+        ql_secy_install_transmit_sa(secys[0], 0, &sak, 1, UINT32_MAX);
+        ql_secy_install_receive_sa(secys[1], own_sci, 0, &sak, 1);
+    }
+    wire.capture = ql_capture_new(RING_OCTETS, bits & 2 ? 64 : 4096);
+    wire.capture_sides = bits >> 2 & 3;
+    wire.flip_bit = (uint32_t)take(&input, 2);
+    wire.flip_frames = bits >> 4 & 1;
+    ql_loss_set(&wire.loss, bits & 32 ? 0.5 : 0);
+    while (input.at < input.end) {
+        uint32_t octets;
+        uint8_t what = (uint8_t)take(&input, 1);
+        uint8_t *frame = take_octets(&input, 0, 0, &octets);
+        atomic_store(&wire.blocked, what == 0xFF);
+        if (what & 1) {
+            uint32_t count = 1 + (what >> 1 & 3), lengths[4] = {0};
+            for (uint32_t i = 0; i < count; i++)
+                lengths[i] = octets / count;
+            EXPECT(ql_wire_inject(&wire, &burst, frame, lengths, count) == octets / count * count);
+            injected += count;
+        } else if (octets > 0) { /* none would tell that the port is gone */
+            EXPECT(write(from[1], frame, octets) == (ssize_t)octets);
+            ql_wire_run(&wire, &burst);
+        }
+        free(frame);
+        read_capture(&wire);
+    }
+    expect_conserved(&wire, injected);
+    ql_capture_free(wire.capture);
+    ql_secy_free(secys[0]);
+    ql_secy_free(secys[1]);
+    return 0;
+}
