@@ -24,13 +24,6 @@ INSTEAD = {
     "sudo ./quadlink demo": "./quadlink demo --help",
     # These are the tests that it would run.
     "sudo ./quadlink test": "./quadlink test --collect-only -q tests/docs",
-    # It would exchange the C core that the tests run on.
-    "QUADLINK_SANITIZE=1 ./quadlink --help": "./quadlink --help",
-    # It needs that other core.
-    'LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" '
-    "ASAN_OPTIONS=detect_leaks=0 \\\n    .venv/bin/python -m pytest tests/engine tests/macsec tests/probes": (
-        "./quadlink test --collect-only -q tests/engine tests/macsec tests/probes"
-    ),
 }
 UNTIL_CTRL_C = {"sudo ./quadlink inspect links --watch"}
 # Fences for what is no command; a command among them would not be run.

@@ -1,0 +1,49 @@
+"""Copies of the source tree with a C core of their own, for tests that build the core in another way."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = ROOT / ".venv" / "bin" / "python"
+COPIED = ("dataplane", "bench", "control", "netns-lab", "tests", "docs", "pyproject.toml", "setup.py")
+
+
+def copy_tree(to: Path) -> Path:
+    """A new folder with the sources and the tests, and nothing that was built from them."""
+    built = shutil.ignore_patterns("__pycache__", "*.so", "*.egg-info", "_core.c", "_core.o", "corpus")
+    to.mkdir()
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, to / name, ignore=built)
+        else:
+            shutil.copy2(ROOT / name, to / name)
+    return to
+
+
+def build_core(tree: Path, **environment: str) -> None:
+    """Builds the copy's core. Raises RuntimeError with what the compiler said."""
+    command = [str(PYTHON), "setup.py", "build_ext", "--inplace", "--force"]
+    done = subprocess.run(
+        command, cwd=tree, env=os.environ | environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"the core cannot be built:\n{done.stderr}")
+
+
+def run_tests(
+    tree: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs pytest on the copy, whose modules hide those of the checkout."""
+    paths = {"PYTHONPATH": f"{tree}:{tree / 'netns-lab'}", "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        [str(PYTHON), "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        cwd=tree,
+        env={**os.environ, **paths, **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
