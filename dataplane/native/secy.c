@@ -120,6 +120,14 @@ int ql_secy_configure(ql_secy *secy, const ql_secy_config *config)
     return refused ? QL_SECY_BAD_PARAMETER : 0;
 }
 
+int ql_batch_fits(const ql_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++)
+        if (!ql_fits(batch, i, 0, 0))
+            return 0;
+    return 1;
+}
+
 int ql_verdict_passes(uint8_t verdict)
 {
     const uint64_t passing = UINT64_C(1) << QL_OUT_PKTS_UNTAGGED | UINT64_C(1) << QL_OUT_PKTS_PROTECTED |

@@ -16,6 +16,9 @@ typedef struct {
     uint8_t *verdict;
 } ql_batch;
 
+/* Whether all frames lie in the arena; 0 or 1. */
+int ql_batch_fits(const ql_batch *batch);
+
 /* What became of a frame and, one lower, the slot that counts it: counters[verdict - 1]. The names are those
    of clause 10.7 and Figure 10-4; DISCARDS and PASSES are outcomes for which the standard has no counter.
    UNUSED_SA and NOT_USING_SA, the part of NO_SA and NO_SA_ERROR whose SC is known, are counted but are no
