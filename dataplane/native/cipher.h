@@ -10,9 +10,11 @@ enum { QL_NONCE_OCTETS = 12 };
 
 /* sak_octets is 16 or 32. A key is used by one thread at a time, for one direction. encrypt and decrypt work
    in place, allocate nothing and return whether they succeeded; decrypt compares the ICV in constant time.
-   After a failure the text is not to be trusted and not to be shown. text_octets is 0 for integrity only. */
+   After a failure the text is not to be trusted and not to be shown. text_octets is 0 for integrity only.
+   key_octets from the key on are worth to have in the cache before it is used. */
 typedef struct {
     const char *name;
+    uint32_t key_octets;
     int (*usable)(void);
     void *(*new_key)(const uint8_t *sak, uint32_t sak_octets);
     void (*free_key)(void *key);

@@ -81,7 +81,9 @@ static int decrypt(void *key, const uint8_t *nonce, const uint8_t *aad, size_t a
     return CRYPTO_memcmp(computed, icv, QL_ICV_OCTETS) == 0;
 }
 
-const ql_cipher_library ql_cipher_ipsec_mb = {"ipsec-mb", usable, new_key, free_key, encrypt, decrypt};
+const ql_cipher_library ql_cipher_ipsec_mb = {
+    "ipsec-mb", sizeof(ipsec_mb_key), usable, new_key, free_key, encrypt, decrypt,
+};
 #else
 typedef int ql_no_ipsec_mb; /* a translation unit is not empty */
 #endif

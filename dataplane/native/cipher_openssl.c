@@ -47,4 +47,6 @@ static int decrypt(void *key, const uint8_t *nonce, const uint8_t *aad, size_t a
            EVP_DecryptFinal_ex(key, text + text_octets, &written) == 1;
 }
 
-const ql_cipher_library ql_cipher_openssl = {"openssl", usable, new_key, free_key, encrypt, decrypt};
+const ql_cipher_library ql_cipher_openssl = {
+    "openssl", 0, usable, new_key, free_key, encrypt, decrypt,
+};
