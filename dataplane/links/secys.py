@@ -1,5 +1,6 @@
 """The two SecYs of a MACsec link: how they are set, their key, and the packet numbers that they may use."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from dataplane.macsec.suites import SALT_OCTETS, CipherSuite, cipher_suite
 
 AN = 0
 PORT_IDENTIFIER = 1
+log = logging.getLogger("engine")
 
 
 @dataclass(slots=True)
@@ -134,7 +136,7 @@ def make_secys(
             if given is not None:
                 first_pn, reserved = _reserve(ledger, suite, sak, sci, ssci, macsec.next_pn)
             if reserved is not None:
-                undo.callback(reserved.give_back, first_pn)
+                undo.callback(reserved.give_back, reserved.opened_pn)
             numbers.append(reserved)
             first_pns.append(first_pn)
         for end, far in ((0, 1), (1, 0)):
@@ -154,27 +156,27 @@ def _reserve(
 ) -> tuple[int, PacketNumbers | None]:
     """The first packet number of a given SAK and the block from there on; without a ledger next_pn, which the
     user answers for, and no block."""
-    try:
-        numbers = ledger.open(suite, sak, sci, ssci)
-    except LedgerUnusable as error:
-        if next_pn is None:
-            raise LedgerError(
-                f"{error}; without it a given SAK needs next_pn, the first packet number it has not used"
-            ) from None
-        return next_pn, None
-    try:
-        first_pn = next_pn or numbers.reserved_pn
-        if first_pn < numbers.reserved_pn:
-            raise LedgerError(
-                f"next_pn {next_pn} may have been used with this SAK before, "
-                f"expected {numbers.reserved_pn} or later, or no next_pn"
-            )
-        if first_pn >= suite.pn_end:
-            raise LedgerError("this SAK may have used all its packet numbers, expected a fresh one")
-        numbers.reserve(first_pn)
-    except LedgerError:
-        numbers.close()
-        raise
+    with ExitStack() as undo:
+        try:
+            numbers = ledger.open(suite, sak, sci, ssci)
+            undo.callback(numbers.close)
+            first_pn = next_pn or numbers.reserved_pn
+            if first_pn < numbers.reserved_pn:
+                raise LedgerError(
+                    f"next_pn {next_pn} may have been used with this SAK before, "
+                    f"expected {numbers.reserved_pn} or later, or no next_pn"
+                )
+            if first_pn >= suite.pn_end:
+                raise LedgerError("this SAK may have used all its packet numbers, expected a fresh one")
+            numbers.reserve(first_pn)
+        except LedgerUnusable as error:
+            if next_pn is None:
+                raise LedgerError(
+                    f"{error}; without it a given SAK needs next_pn, the first packet number it has not used"
+                ) from None
+            log.warning("%s: nobody knows what a given SAK uses from packet number %d on", error, next_pn)
+            return next_pn, None
+        undo.pop_all()
     return first_pn, numbers
 
 

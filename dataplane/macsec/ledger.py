@@ -21,7 +21,9 @@ LEDGER_DIRECTORY = Path("/var/lib/quadlink/packet-numbers")
 BLOCK = 1 << 22
 """Packet numbers that are reserved at once: what a crash costs, and seconds of traffic at any rate."""
 _LABEL = b"quadlink packet numbers\0"
-_LINE = re.compile(rb"([0-9]{1,20}) ([0-9a-f]{16}|-)", re.ASCII)
+_LINE = re.compile(rb"([1-9][0-9]{0,19}) ([0-9a-f]{16}|-)")
+_TORN = re.compile(rb"[1-9]?[0-9]{0,19}( [0-9a-f-]{0,16})?\0*")
+"""What a crash leaves of a line; some file systems fill it up with zeros."""
 _SSCI_OCTETS = 4
 
 
@@ -44,20 +46,24 @@ class PacketNumbers:
         self._block = block
         self.reserved_pn = 1
         """The first that is not reserved: any before it may have been used."""
+        self.opened_pn = 1
+        """The same when they were opened."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LedgerError("another link uses this SAK under the same SCI or SSCI") from None
-        data = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
-        self._octets = data.rfind(b"\n") + 1
-        if not self._octets:
-            return
-        line = _LINE.fullmatch(data[: self._octets].splitlines()[-1])
-        if line is None:
+            raise LedgerError(
+                "another link uses this SAK under the same SCI or SSCI, expected a SAK of its own"
+            ) from None
+        *lines, torn = os.pread(descriptor, os.fstat(descriptor).st_size, 0).split(b"\n")
+        self._octets = sum(len(line) + 1 for line in lines)
+        line = _LINE.fullmatch(lines[-1]) if lines else None
+        if not _TORN.fullmatch(torn) or (lines and line is None):
             raise LedgerError(f"{path} is damaged: remove it, and never use its SAK again")
+        if line is None:
+            return
         if line[2] != salt.encode():
             raise LedgerError("this SAK was used with another salt, expected that one or a fresh SAK")
-        self.reserved_pn = int(line[1])
+        self.opened_pn = self.reserved_pn = int(line[1])
 
     @property
     def half_used_pn(self) -> int:
@@ -102,14 +108,20 @@ class Ledger:
     def check(self) -> None:
         """Raises LedgerUnusable where packet numbers cannot be kept; makes nothing."""
         place = self._directory
-        while not place.exists() and place != place.parent:
-            place = place.parent
+        try:
+            while not place.exists() and place != place.parent:
+                place = place.parent
+            status = place.stat()
+        except OSError as error:
+            raise self._unusable(error) from None
         if not os.access(place, os.R_OK | os.W_OK | os.X_OK):
             raise LedgerUnusable(f"the packet-number ledger {self._directory} cannot be written to")
-        status = place.stat()
         others = status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077
         if place == self._directory and others:
-            raise LedgerUnusable(f"the packet-number ledger {self._directory} is open to others")
+            raise LedgerUnusable(
+                f"the packet-number ledger {self._directory} is open to others, expected mode 0700 and no "
+                "other owner"
+            )
 
     def file(self, sak: Sak, sci: bytes, ssci: int | None) -> Path:
         """Where the packet numbers of `sak` under this SCI or, with an XPN suite, SSCI are kept."""
@@ -140,8 +152,8 @@ class Ledger:
 
     def _make(self) -> None:
         """Makes the directory where there is none, so that a crash does not take it away again."""
-        missing = [place for place in (self._directory, *self._directory.parents) if not place.exists()]
         try:
+            missing = [place for place in (self._directory, *self._directory.parents) if not place.exists()]
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             for place in missing:
                 _sync_names(place.parent)

@@ -1,5 +1,7 @@
 """Which packet numbers a link may use: reserved ahead for a given SAK, told of in time when they run out."""
 
+import errno
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -12,7 +14,7 @@ from dataplane.interface import EngineEvent, LinkError, PendingEvent
 from dataplane.links.specification import LinkSpecification, MacsecSpecification
 from dataplane.macsec.ledger import Ledger
 from dataplane.macsec.sak import Sak
-from dataplane.macsec.suites import CIPHER_SUITES
+from dataplane.macsec.suites import CIPHER_SUITES, GCM_AES_256
 from tests.engine.bench import FRAME, memory_ports, specification
 from tests.waiting import eventually
 
@@ -156,6 +158,38 @@ def test_next_pn_is_taken_where_it_was_not_used_and_needed_without_a_ledger(tmp_
         known.cross(1)
     with line(nowhere, sak=None) as fresh:
         fresh.cross(1)
+
+
+def test_a_disk_that_is_full_is_as_if_there_were_no_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with line(tmp_path, MacsecSpecification(next_pn=100)):
+        pass
+
+    def full(descriptor: int, data: bytes, at: int) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(LinkError, match=r"No space left on device; .* needs next_pn"), line(tmp_path):
+        pass
+    with (
+        pytest.raises(LinkError, match="expected 100 or later"),
+        line(tmp_path, MacsecSpecification(next_pn=99)),
+    ):
+        pass
+    with line(tmp_path, MacsecSpecification(next_pn=200)) as known:
+        known.cross(1)
+
+
+def test_a_link_that_is_refused_takes_no_packet_number(tmp_path: Path) -> None:
+    with line(tmp_path) as one:
+        far_sci = bytes.fromhex(one.engine.links()[0].secys[1].sci)
+    taken = Ledger(tmp_path / "ledger").open(GCM_AES_256, SAK, far_sci, None)
+    with pytest.raises(LinkError, match="another link"), line(tmp_path, MacsecSpecification(next_pn=1000)):
+        pass
+    taken.close()
+    with line(tmp_path, MacsecSpecification(next_pn=10)) as after:
+        assert after.next_pns() == [10, 10]
 
 
 def test_a_key_that_the_suite_cannot_have_leaves_nothing_in_the_ledger(tmp_path: Path) -> None:

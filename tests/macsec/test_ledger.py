@@ -83,7 +83,7 @@ def test_a_block_ends_with_the_packet_numbers_of_the_suite(ledger: Ledger) -> No
         numbers.close()
 
 
-@pytest.mark.parametrize("torn", [b"9", b"999 ", b"999 -"])
+@pytest.mark.parametrize("torn", [b"9", b"999 ", b"999 -", b"99\0\0\0"])
 def test_a_line_that_was_not_written_to_its_end_does_not_count(
     ledger: Ledger, tmp_path: Path, torn: bytes
 ) -> None:
@@ -100,12 +100,15 @@ def test_a_line_that_was_not_written_to_its_end_does_not_count(
     again.close()
 
 
-def test_a_file_that_says_nothing_is_refused_and_left_as_it_is(ledger: Ledger, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", [b"-5 -\n", b"0 -\n", b"101 -\x0b", b"\n", b"101 -\nlost", b"101 -\n\n"])
+def test_a_file_that_says_nothing_is_refused_and_left_as_it_is(
+    ledger: Ledger, tmp_path: Path, damaged: bytes
+) -> None:
     ledger.open(GCM_AES_256, SAK, SCI, None).close()
-    only_file(tmp_path).write_bytes(b"-5 -\n")
+    only_file(tmp_path).write_bytes(damaged)
     with pytest.raises(LedgerError, match=r"is damaged: remove it, and never use its SAK again"):
         ledger.open(GCM_AES_256, SAK, SCI, None)
-    assert only_file(tmp_path).read_bytes() == b"-5 -\n"
+    assert only_file(tmp_path).read_bytes() == damaged
 
 
 def test_nobody_else_may_enter_and_nothing_tells_the_key(ledger: Ledger, tmp_path: Path) -> None:
