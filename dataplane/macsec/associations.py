@@ -98,6 +98,8 @@ class SecYState:
     encoding_sa: TransmitSA | None = None
     next_pns: dict[bytes, int] = field(default_factory=dict)
     """By SAK digest, not by AN, and kept when the SA goes: no SAK may meet the same PN twice."""
+    salts: dict[bytes, bytes] = field(default_factory=dict)
+    """Likewise: with another, one packet number could make the nonce that another has made."""
     channels: dict[bytes, ReceiveChannel] = field(default_factory=dict)
     """Receive SCs by SCI."""
 

@@ -24,6 +24,7 @@ from dataplane.macsec.secy import (
     duplicates_change,
     no_such_channel,
     no_such_sa,
+    other_salt,
     own_sci,
     packet_number_used,
     shorter_reservation,
@@ -103,6 +104,8 @@ class NativeSecY:
         result = lib.ql_secy_install_transmit_sa(self.handle, an, native, next_pn, last_pn)
         if result == lib.QL_SECY_SSCI_TAKEN and ssci is not None:
             raise ssci_taken(ssci)
+        if result == lib.QL_SECY_OTHER_SALT:
+            raise other_salt()
         _raise_for(result, an, next_pn)
 
     def extend_transmit_sa(self, an: int, last_pn: int) -> None:

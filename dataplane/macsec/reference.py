@@ -27,6 +27,7 @@ from dataplane.macsec.secy import (
     duplicates_change,
     no_such_channel,
     no_such_sa,
+    other_salt,
     own_sci,
     packet_number_used,
     shorter_reservation,
@@ -67,6 +68,8 @@ class ReferenceSecY:
             protection = Protection(sak, self._state.config.sci, ssci)
             receive_sas = (sa for channel in self._state.channels.values() for sa in channel.sas.values())
             _check_ssci(protection, [sa.protection for sa in receive_sas])
+            if self._state.salts.setdefault(protection.sak_digest, sak.salt) != sak.salt:
+                raise other_salt()
             if next_pn < self._state.next_pns.get(protection.sak_digest, 1):
                 raise packet_number_used(next_pn)
             self._state.next_pns[protection.sak_digest] = next_pn

@@ -174,7 +174,7 @@ class SecY(Protocol):
 
         ssci, 32 bits, is given with an XPN suite and only then. The SA falls silent past `last_pn`, by
         default the suite's last. Raises SecYError also where this SAK has used `next_pn` or a later packet
-        number before, on any AN, and where a receive SC has the same SAK and SSCI.
+        number before, on any AN, or another salt, and where a receive SC has the same SAK and SSCI.
         """
 
     def extend_transmit_sa(self, an: int, last_pn: int) -> None:
@@ -277,6 +277,11 @@ def duplicates_change() -> SecYError:
 def packet_number_used(pn: int) -> SecYError:
     """The refusal of a PN that the same SAK has already used to transmit, or that a receive SA has passed."""
     return SecYError(f"packet number {pn} with this SAK was used before, expected a later one or a fresh SAK")
+
+
+def other_salt() -> SecYError:
+    """The refusal of a salt that could make the nonces which the same SAK has used with another."""
+    return SecYError("this SAK was used with another salt, expected that one or a fresh SAK")
 
 
 def no_such_sa(an: int) -> SecYError:

@@ -12,10 +12,12 @@
    their two threads never wait for each other or share a cache line. Whoever changes keys or parameters holds
    `management`, and may read both sides; the lock of a side keeps its frames out meanwhile. */
 
-/* Counts packet numbers per key and outlives the SA, so that no SAK meets the same PN twice. */
+/* Counts packet numbers per key and outlives the SA, so that no SAK meets the same PN twice; nor, with XPN,
+   another salt, which could make the nonce of one PN that of another. */
 typedef struct ql_sak_use {
     struct ql_sak_use *next;
     uint8_t sak_digest[QL_SAK_DIGEST_OCTETS];
+    uint8_t salt[QL_SALT_OCTETS];
     uint64_t next_pn; /* 0 behind the last of XPN */
 } ql_sak_use;
 

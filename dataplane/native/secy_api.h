@@ -66,6 +66,7 @@ enum ql_secy_size {
     QL_SECY_CLEAR_TAGS = 2,
     QL_SECY_BYPASSES = 8,
     QL_SECY_SAK_OCTETS = 32, /* at most */
+    QL_SALT_OCTETS = 12,
     QL_SECTAG_OCTETS = 16,   /* with SCI */
     QL_ICV_OCTETS = 16
 };
@@ -99,7 +100,7 @@ typedef struct {
 /* A SAK and what is agreed together with it. The key is only read during the call. */
 typedef struct {
     const uint8_t *key; /* sak_octets */
-    uint8_t salt[12];   /* XPN */
+    uint8_t salt[12];   /* XPN; QL_SALT_OCTETS */
     uint32_t ssci;      /* XPN */
     uint8_t encrypt;    /* transmit: or integrity only */
     uint8_t confidentiality_offset;
@@ -114,7 +115,8 @@ enum ql_secy_error {
     QL_SECY_OWN_SCI = -6,    /* a peer has another SCI than this SecY */
     QL_SECY_SSCI_TAKEN = -7, /* by another SC with the same SAK */
     QL_SECY_SHORTER = -8,    /* takes back packet numbers that an SA may use */
-    QL_SECY_NO_MEMORY = -9
+    QL_SECY_NO_MEMORY = -9,
+    QL_SECY_OTHER_SALT = -10 /* than that with which the SAK was used to transmit before */
 };
 
 typedef struct ql_secy ql_secy;

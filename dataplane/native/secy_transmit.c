@@ -4,8 +4,8 @@
 
 #include "secy.h"
 
-/* The record of a SAK's packet numbers, made if there is none; NULL without memory. */
-static ql_sak_use *find_use(ql_transmit_side *side, const uint8_t *sak_digest)
+/* The record of what a SAK was used for, made if there is none; NULL without memory. */
+static ql_sak_use *find_use(ql_transmit_side *side, const uint8_t *sak_digest, const uint8_t *salt)
 {
     for (ql_sak_use *use = side->uses; use != NULL; use = use->next)
         if (memcmp(use->sak_digest, sak_digest, QL_SAK_DIGEST_OCTETS) == 0)
@@ -15,6 +15,7 @@ static ql_sak_use *find_use(ql_transmit_side *side, const uint8_t *sak_digest)
         return NULL;
     *use = (ql_sak_use){.next = side->uses, .next_pn = 1};
     memcpy(use->sak_digest, sak_digest, QL_SAK_DIGEST_OCTETS);
+    memcpy(use->salt, salt, QL_SALT_OCTETS);
     return side->uses = use;
 }
 
@@ -59,7 +60,9 @@ static int set_sa(ql_secy *secy, uint8_t an, const ql_sak *sak, uint64_t next_pn
     ql_sak_digest(config, sak, sak_digest);
     if (ssci_taken(secy->receive, sak_digest, sak->ssci))
         return QL_SECY_SSCI_TAKEN;
-    ql_sak_use *use = find_use(side, sak_digest);
+    ql_sak_use *use = find_use(side, sak_digest, sak->salt);
+    if (use != NULL && config->xpn && memcmp(use->salt, sak->salt, QL_SALT_OCTETS) != 0)
+        return QL_SECY_OTHER_SALT;
     void *key = use != NULL ? side->cipher->new_key(sak->key, config->sak_octets) : NULL;
     if (key == NULL)
         return QL_SECY_NO_MEMORY;

@@ -66,6 +66,22 @@ class TestNoPacketNumberIsUsedTwice:
         with pytest.raises(SecYError, match="used before"):
             sender.install_transmit_sa(0, SAK, 999)
 
+    def test_with_another_salt(self, make_secy: SecYMaker) -> None:
+        """The nonce is SSCI and PN XOR salt: this one makes that of PN 1 from PN 2."""
+        secy = make_secy(SecYConfig(SCI, XPN))
+        secy.install_transmit_sa(0, XPN_SAK, ssci=1)
+        [wire] = protected(secy, FRAME)
+        salt = SALT[:-1] + bytes([SALT[-1] ^ 1 ^ 2])
+        for an in (0, 1):
+            with pytest.raises(SecYError, match="this SAK was used with another salt"):
+                secy.install_transmit_sa(an, replace(XPN_SAK, salt=salt), 2, ssci=1)
+        secy.remove_transmit_sa(0)
+        with pytest.raises(SecYError, match="this SAK was used with another salt"):
+            secy.install_transmit_sa(0, replace(XPN_SAK, salt=salt), 2, ssci=1)
+        secy.install_transmit_sa(0, replace(OTHER_XPN_SAK, salt=salt), 2, ssci=1)
+        secy.install_transmit_sa(0, XPN_SAK, 2, ssci=1)
+        assert protected(secy, FRAME)[0][28:] != wire[28:]
+
 
 class TestManagement:
     @pytest.mark.parametrize(
