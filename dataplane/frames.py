@@ -85,11 +85,9 @@ class FrameBatch:
     def from_frames(cls, frames: Iterable[bytes], headroom: int = HEADROOM, tailroom: int = TAILROOM) -> Self:
         """A batch with a copy of each frame."""
         listed = list(frames)
-        batch = cls.empty(len(listed), max(map(len, listed), default=0), headroom, tailroom)
-        for i, frame in enumerate(listed):
-            start = int(batch.offset[i])
+        batch = cls.of_lengths(np.array([len(frame) for frame in listed], np.int64), headroom, tailroom)
+        for start, frame in zip(batch.offset, listed, strict=True):
             batch.arena[start : start + len(frame)] = np.frombuffer(frame, np.uint8)
-            batch.length[i] = len(frame)
         return batch
 
     def check(self) -> None:

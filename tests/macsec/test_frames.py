@@ -159,3 +159,10 @@ def test_places_that_do_not_fit_are_refused(offset: np.ndarray, length: np.ndarr
 def test_a_batch_beyond_its_offsets_is_refused() -> None:
     with pytest.raises(ValueError, match="less than 4 GiB"):
         FrameBatch.empty(1 << 20, 1 << 12)
+
+
+def test_a_long_frame_takes_no_room_for_the_short_ones_beside_it() -> None:
+    frames = [bytes(1_000_000), *([bytes(60)] * 5000)]
+    batch = FrameBatch.from_frames(frames)
+    assert batch.arena.size < 2_000_000
+    assert batch.frames() == frames
