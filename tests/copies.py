@@ -1,4 +1,4 @@
-"""Copies of the source tree with a C core of their own, for tests that build the core in another way."""
+"""For tests that build the C core in another way: copies of the source tree, and the flags of a build."""
 
 import os
 import shutil
@@ -7,8 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+NATIVE = ROOT / "dataplane" / "native"
 PYTHON = ROOT / ".venv" / "bin" / "python"
 COPIED = ("dataplane", "bench", "control", "netns-lab", "tests", "docs", "pyproject.toml", "setup.py")
+
+
+def core_flags() -> tuple[list[str], list[str]]:
+    """Macros and libraries with which the core's C files make a program."""
+    from dataplane.native.build import has_ipsec_mb
+
+    if has_ipsec_mb():
+        return ["-D_GNU_SOURCE=1", "-DQUADLINK_IPSEC_MB=1"], ["-lIPSec_MB", "-lcrypto", "-lpthread"]
+    return ["-D_GNU_SOURCE=1"], ["-lcrypto", "-lpthread"]
 
 
 def copy_tree(to: Path) -> Path:

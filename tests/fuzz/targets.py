@@ -7,8 +7,9 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.copies import NATIVE, core_flags
+
 HERE = Path(__file__).resolve().parent
-NATIVE = HERE.parent.parent / "dataplane" / "native"
 TARGETS = tuple(sorted(path.stem.removeprefix("fuzz_") for path in HERE.glob("fuzz_*.c")))
 INPUT_OCTETS = 800
 """The longest input; several frames and what is done between them fit."""
@@ -33,10 +34,7 @@ def _clang(*arguments: str | Path) -> None:
 
 def build(folder: Path) -> None:
     """Makes an executable for each target in `folder`. Raises CalledProcessError; clang has said why."""
-    from dataplane.native.build import has_ipsec_mb
-
-    macros = ["-D_GNU_SOURCE=1", *(["-DQUADLINK_IPSEC_MB=1"] if has_ipsec_mb() else [])]
-    libraries = [*(["-lIPSec_MB"] if has_ipsec_mb() else []), "-lcrypto", "-lpthread"]
+    macros, libraries = core_flags()
     sources = sorted(NATIVE.glob("*.c"))
     objects = [folder / f"{source.stem}.o" for source in sources]
 

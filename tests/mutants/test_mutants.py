@@ -1,11 +1,13 @@
 """The mutants are found by the tests, and `run` says so when one is not."""
 
 import subprocess
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from tests.copies import PYTHON
+from tests.copies import PYTHON, ROOT
 
 HERE = Path(__file__).resolve().parent
 
@@ -43,6 +45,16 @@ def test_a_patch_that_does_not_apply_is_an_error(tmp_path: Path) -> None:
         done.stderr == "stale: what it replaces stands 0 times in dataplane/native/sectag.c, expected once\n"
     )
     assert done.returncode == 2
+
+
+def test_every_patch_applies() -> None:
+    """So that a change of the core brings its patches along."""
+    loader = SourceFileLoader("mutants", str(HERE / "run"))
+    mutants = ModuleType(loader.name)
+    mutants.__file__ = loader.path
+    loader.exec_module(mutants)
+    for patch in sorted(HERE.glob("*.patch")):
+        assert mutants.planted(patch, ROOT), patch.name
 
 
 @pytest.mark.long
