@@ -1,5 +1,6 @@
 """The SecY of the C core behind the interface of `secy`; work per frame is done in C, without the GIL."""
 
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,7 @@ class NativeSecY:
             usable = ", ".join(cipher_libraries())
             raise SecYError(f"cipher library {cipher_library!r} is not usable here, expected one of {usable}")
         self._config = config
+        self._configuring = Lock()
         self.counters = new_counters() if counters is None else counters
         if self.counters.dtype != np.uint64 or self.counters.shape != (COUNTER_SLOTS,):
             found = f"{self.counters.dtype} {self.counters.shape}"
@@ -87,10 +89,11 @@ class NativeSecY:
         return str(ffi.string(lib.ql_secy_cipher_library(self.handle)).decode())
 
     def configure(self, config: SecYConfig) -> None:
-        check_reconfiguration(self._config, config)
-        if lib.ql_secy_configure(self.handle, _native_config(config)) != 0:
-            raise duplicates_change()
-        self._config = config
+        with self._configuring:
+            check_reconfiguration(self._config, config)
+            if lib.ql_secy_configure(self.handle, _native_config(config)) != 0:
+                raise duplicates_change()
+            self._config = config
 
     def install_transmit_sa(
         self, an: int, sak: Sak, next_pn: int = 1, ssci: int | None = None, last_pn: int | None = None

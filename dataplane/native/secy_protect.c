@@ -1,10 +1,13 @@
 /* Secure frame generation, IEEE 802.1AE-2018 clause 10.5. */
 #include "secy.h"
 
+/* Of a longer frame the length would overflow. */
+static const uint32_t longest = UINT32_MAX - QL_SECTAG_OCTETS - QL_ICV_OCTETS;
+
 /* Whether the Common Port cannot carry a frame of that length with that many octets of addresses and tags. */
 static int too_long(const ql_secy_config *config, uint32_t length, uint32_t header)
 {
-    return config->mtu != 0 && length > header + 2 + config->mtu;
+    return config->mtu != 0 && length - header - 2 > config->mtu; /* an EtherType follows the header */
 }
 
 /* Table 10-1: E, C and AN of the SA, and how the receiver learns the SCI. */
@@ -56,7 +59,7 @@ static uint8_t protect_frame(ql_transmit_side *side, ql_batch *batch, uint32_t i
 {
     const ql_secy_config *config = &side->config;
     uint32_t length = batch->length[i];
-    if (!ql_fits(batch, i, QL_SECTAG_OCTETS, QL_ICV_OCTETS))
+    if (!ql_fits(batch, i, QL_SECTAG_OCTETS, QL_ICV_OCTETS) || length > longest)
         return QL_NO_ROOM;
     if (length < QL_ETHERNET_HEADER_OCTETS)
         return QL_OUT_DISCARDS_TOO_SHORT;

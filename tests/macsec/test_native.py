@@ -1,6 +1,8 @@
 """What only the native SecY has: the choice of a cipher library, counters in memory of others, a handle."""
 
 import sys
+import threading
+from dataclasses import replace
 from multiprocessing.shared_memory import SharedMemory
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 
 from dataplane._core import ffi, lib
 from dataplane.frames import FrameBatch
+from dataplane.macsec import native
 from dataplane.macsec.counters import COUNTER_SLOTS, counters_by_name
 from dataplane.macsec.native import NativeSecY, cipher_libraries
 from dataplane.macsec.sak import Sak
@@ -81,6 +84,16 @@ def test_c_leaves_a_frame_outside_its_arena_alone(offset: int, length: int) -> N
     assert (arrays[1][0], arrays[2][0]) == (offset, length)
 
 
+def test_c_protects_no_frame_whose_length_would_overflow() -> None:
+    secy = NativeSecY(CONFIG)
+    secy.install_transmit_sa(0, Sak(bytes(32)))
+    arena, verdict = ffi.new("uint8_t[]", 64), ffi.new("uint8_t[]", 1)
+    offset, length = ffi.new("uint32_t[]", [16]), ffi.new("uint32_t[]", [2**32 - 32])
+    batch = ffi.new("ql_batch *", (arena, 2**33, 1, offset, length, verdict))
+    lib.ql_secy_protect(secy.handle, batch)
+    assert (verdict[0], length[0]) == (lib.QL_NO_ROOM, 2**32 - 32)
+
+
 def test_c_refuses_parameters_out_of_range() -> None:
     secy = NativeSecY(CONFIG).handle
     key = ffi.new("uint8_t[32]")
@@ -109,3 +122,30 @@ def test_the_alarm_goes_off_once() -> None:
         secy.protect(FrameBatch.from_frames([FRAME]))
         alarms.append(lib.ql_secy_take_alarm(secy.handle))
     assert alarms == [0, 1, 0, 0]
+
+
+def test_two_threads_that_configure_leave_the_parameters_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    secy = NativeSecY(CONFIG)
+    other = threading.Thread(target=lambda: secy.configure(replace(CONFIG, mtu=2)))
+
+    class Core:
+        """The core, whose first call of `configure` gives the other thread time for its own."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(lib, name)
+
+        def ql_secy_configure(self, *arguments: object) -> int:
+            result: int = lib.ql_secy_configure(*arguments)
+            if other.ident is None:
+                other.start()
+                other.join(timeout=0.1)
+            return result
+
+    monkeypatch.setattr(native, "lib", Core())
+    secy.install_transmit_sa(0, Sak(bytes(32)))
+    secy.configure(replace(CONFIG, mtu=1500))
+    other.join()
+    batch = FrameBatch.from_frames([FRAME])
+    secy.protect(batch)
+    assert secy.config.mtu == 2
+    assert batch.verdict.tolist() == [lib.QL_OUT_PKTS_TOO_LONG]
