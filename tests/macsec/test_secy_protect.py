@@ -1,6 +1,5 @@
 """Secure frame generation (10.5), each test on every implementation."""
 
-import threading
 from dataclasses import replace
 from typing import Any
 
@@ -162,22 +161,6 @@ def test_the_sa_installed_last_is_used(sender: SecY) -> None:
     sender.remove_transmit_sa(3)
     assert not sender.operational
     assert sender.transmit_state is None
-
-
-def test_threads_share_no_packet_number(sender: SecY) -> None:
-    batches = [FrameBatch.from_frames([FRAME] * 8) for _ in range(32)]
-
-    def protect_every_fourth(first: int) -> None:
-        for batch in batches[first::4]:
-            sender.protect(batch)
-
-    threads = [threading.Thread(target=protect_every_fourth, args=(first,)) for first in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    numbers = [int.from_bytes(frame[16:20]) for batch in batches for frame in batch.frames()]
-    assert sorted(numbers) == list(range(1, 32 * 8 + 1))
 
 
 @pytest.mark.parametrize(
