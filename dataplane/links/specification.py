@@ -4,8 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
-ETHERNET_HEADER_OCTETS = 14
-VLAN_TAG_OCTETS = 4
+from dataplane.macsec.sectag import ETHERNET_HEADER_OCTETS, VLAN_TAG_OCTETS
+
 MACSEC_OCTETS = 32
 """What a SecTAG with SCI and an ICV add to a frame."""
 AUTO = "auto"

@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from dataplane.macsec.counters import RECEIVE_COUNTERS
 from dataplane.macsec.sak import Sak
-from dataplane.macsec.sectag import ETHERNET_HEADER_OCTETS
+from dataplane.macsec.sectag import ETHERNET_HEADER_OCTETS, VLAN_TAG_OCTETS
 from dataplane.macsec.secy import (
     ASSOCIATION_NUMBERS,
     CLEAR_TAG_LIMIT,
@@ -31,7 +31,6 @@ from netns_lab.source import field_path, shown
 
 FORMAT = "quadlink-macsec-vectors/1"
 SSCI_OCTETS = 4
-VLAN_TAG_OCTETS = 4
 MAX_DIGITS = 40
 """Of a number: more than any here has, and fewer than Python refuses."""
 ONLY_2006 = ("InPktsUnusedSA", "InPktsNotUsingSA")

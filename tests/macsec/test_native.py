@@ -14,7 +14,15 @@ from dataplane.macsec import native
 from dataplane.macsec.counters import COUNTER_SLOTS, counters_by_name
 from dataplane.macsec.native import NativeSecY, cipher_libraries
 from dataplane.macsec.sak import Sak
-from dataplane.macsec.secy import SecYConfig, SecYError
+from dataplane.macsec.secy import (
+    BYPASS_LIMIT,
+    CLEAR_TAG_LIMIT,
+    DUPLICATE_WINDOW_LIMIT,
+    RECEIVE_CHANNEL_LIMIT,
+    SecYConfig,
+    SecYError,
+)
+from dataplane.macsec.suites import CIPHER_SUITES, ICV_OCTETS, SALT_OCTETS
 
 CONFIG = SecYConfig(bytes.fromhex("0200000000010001"))
 PEER = bytes.fromhex("0200000000020001")
@@ -92,6 +100,18 @@ def test_c_protects_no_frame_whose_length_would_overflow() -> None:
     batch = ffi.new("ql_batch *", (arena, 2**33, 1, offset, length, verdict))
     lib.ql_secy_protect(secy.handle, batch)
     assert (verdict[0], length[0]) == (lib.QL_NO_ROOM, 2**32 - 32)
+
+
+def test_c_has_room_for_what_python_allows() -> None:
+    sizes = (
+        lib.QL_SECY_RECEIVE_CHANNELS,
+        lib.QL_SECY_DUPLICATE_WINDOW,
+        lib.QL_SECY_CLEAR_TAGS,
+        lib.QL_SECY_BYPASSES,
+    )
+    assert sizes == (RECEIVE_CHANNEL_LIMIT, DUPLICATE_WINDOW_LIMIT, CLEAR_TAG_LIMIT, BYPASS_LIMIT)
+    assert max(suite.sak_octets for suite in CIPHER_SUITES.values()) == lib.QL_SECY_SAK_OCTETS
+    assert (SALT_OCTETS, ICV_OCTETS) == (lib.QL_SALT_OCTETS, lib.QL_ICV_OCTETS)
 
 
 def test_c_refuses_parameters_out_of_range() -> None:
