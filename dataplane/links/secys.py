@@ -174,7 +174,9 @@ def _reserve(
                 raise LedgerError(
                     f"{error}; without it a given SAK needs next_pn, the first packet number it has not used"
                 ) from None
-            log.warning("%s: nobody knows what a given SAK uses from packet number %d on", error, next_pn)
+            log.warning(
+                "what SCI %s sends from packet number %d on is not kept: %s", sci.hex(), next_pn, error
+            )
             return next_pn, None
         undo.pop_all()
     return first_pn, numbers

@@ -161,7 +161,7 @@ def test_next_pn_is_taken_where_it_was_not_used_and_needed_without_a_ledger(tmp_
 
 
 def test_a_disk_that_is_full_is_as_if_there_were_no_ledger(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with line(tmp_path, MacsecSpecification(next_pn=100)):
         pass
@@ -179,6 +179,7 @@ def test_a_disk_that_is_full_is_as_if_there_were_no_ledger(
         pass
     with line(tmp_path, MacsecSpecification(next_pn=200)) as known:
         known.cross(1)
+    assert caplog.text.count("from packet number 200 on is not kept") == 2
 
 
 def test_a_link_that_is_refused_takes_no_packet_number(tmp_path: Path) -> None:
