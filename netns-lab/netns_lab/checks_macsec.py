@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from dataplane.macsec.secy import DUPLICATE_WINDOW_LIMIT
 from dataplane.macsec.suites import cipher_suite
+from netns_lab.keys import fingerprint
 from netns_lab.models import Link, Macsec
 
 Finding = tuple[tuple[str | int, ...], str]
@@ -18,6 +19,20 @@ def check_macsec(links: Mapping[int, Link]) -> Iterator[Finding]:
     for index, link in links.items():
         for field, message in (*_numbers(link.macsec), *_keys(link.macsec)):
             yield ("links", index, "macsec", field), message
+    yield from _keys_of_others(links)
+
+
+def _keys_of_others(links: Mapping[int, Link]) -> Iterator[Finding]:
+    """The nonces of an XPN suite have no SCI: with one SAK and salt, two links would make the same."""
+    owners: dict[str, int] = {}
+    for index, link in links.items():
+        given = fingerprint(link)
+        if given is None or not cipher_suite(link.macsec.cipher).xpn:
+            continue
+        first = owners.setdefault(given, index)
+        if first != index:
+            expected = f"expected another than links[{first}] has for {link.macsec.cipher}"
+            yield ("links", index, "macsec", "sak"), f"{HIDDEN}, {expected}"
 
 
 def _numbers(macsec: Macsec) -> Iterator[tuple[str, str]]:

@@ -1,8 +1,13 @@
 """What the parts of a link's MACsec settings must agree on, also where one comes from `defaults`."""
 
 import pytest
+from netns_lab.keys import given_keys
+from netns_lab.topology import parse_topology
 
 from tests.topology.test_refusals import HIDDEN, on_link, refusals
+
+XPN_KEY = f"cipher: gcm-aes-xpn-256, sak: '{'5a' * 32}', salt: '{'5a' * 12}'"
+SECOND_LINK = '  - {name: ch2, endpoints: ["r1:eth2", "r2:eth2"]}\n'
 
 REFUSALS = {
     "offset": (
@@ -38,6 +43,10 @@ REFUSALS = {
         + "defaults: {link: {macsec: {cipher: gcm-aes-xpn-256}}}\n",
         "7: links[0].macsec.confidentiality_offset: found 50, expected 0 for gcm-aes-xpn-256",
     ),
+    "one key for two links, whose nonces have no SCI": (
+        on_link("peer: true") + SECOND_LINK + f"defaults: {{link: {{macsec: {{{XPN_KEY}}}}}}}\n",
+        f"10: defaults.link.macsec.sak: {HIDDEN}, expected another than links[0] has for gcm-aes-xpn-256",
+    ),
     "default window and a link's cipher": (
         on_link("macsec: {cipher: gcm-aes-xpn-256}")
         + "defaults: {link: {macsec: {replay_window: 4294967295}}}\n",
@@ -50,3 +59,9 @@ REFUSALS = {
 @pytest.mark.parametrize(("text", "expected"), REFUSALS.values(), ids=REFUSALS.keys())
 def test_a_refusal_names_place_found_and_expected(text: str, expected: str) -> None:
     assert refusals(text) == [f"t.yaml:{expected}"]
+
+
+def test_two_links_whose_nonces_have_an_sci_may_have_one_key() -> None:
+    defaults = f"defaults: {{link: {{macsec: {{sak: '{'5a' * 32}'}}}}}}\n"
+    topology = parse_topology(on_link("peer: true") + SECOND_LINK + defaults, "t.yaml")
+    assert len(given_keys(topology)) == 2
