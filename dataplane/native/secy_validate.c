@@ -11,12 +11,13 @@ typedef struct {
     ql_receive_sa *sa;           /* NULL where no SA is known */
 } ql_received;
 
-/* Counts for the SC; the verdict that is a counter of it, from InPktsOK on, is counted for the SecY as well.
- */
+/* What an SC counts besides its verdicts InPktsOK to InPktsNotValid, numbered on from 1 as ql_count has it. */
+enum { CHANNEL_UNUSED_SA = QL_IN_PKTS_NOT_VALID - QL_IN_PKTS_OK + 2, CHANNEL_NOT_USING_SA };
+
+/* Counts a verdict for the SC; whoever concludes the frame counts it for the SecY. */
 static uint8_t channel_verdict(const ql_received *received, uint8_t verdict)
 {
-    uint64_t *slot = &received->channel->counters[verdict - QL_IN_PKTS_OK];
-    __atomic_store_n(slot, *slot + 1, __ATOMIC_RELAXED);
+    ql_count(received->channel->counters, (uint8_t)(verdict - QL_IN_PKTS_OK + 1), 1);
     return verdict;
 }
 
@@ -109,10 +110,8 @@ static void strip(const ql_received *received, ql_batch *batch, uint32_t i)
 static uint8_t without_sa(const ql_received *received, int must_be_valid, ql_receive_side *side)
 {
     if (received->channel != NULL) {
-        uint8_t part = must_be_valid ? QL_IN_PKTS_NOT_USING_SA : QL_IN_PKTS_UNUSED_SA;
-        uint64_t *slot = &received->channel->counters[must_be_valid ? 7 : 6];
-        __atomic_store_n(slot, *slot + 1, __ATOMIC_RELAXED);
-        ql_count(side->counters, part, 1);
+        ql_count(received->channel->counters, must_be_valid ? CHANNEL_NOT_USING_SA : CHANNEL_UNUSED_SA, 1);
+        ql_count(side->counters, must_be_valid ? QL_IN_PKTS_NOT_USING_SA : QL_IN_PKTS_UNUSED_SA, 1);
     }
     return must_be_valid ? QL_IN_PKTS_NO_SA_ERROR : QL_IN_PKTS_NO_SA;
 }
