@@ -144,7 +144,7 @@ class SecY(Protocol):
         """Sets all management parameters at once, between two frames.
 
         Raises SecYError for another SCI or cipher suite, and for another `detect_duplicates` while a receive
-        SA is installed. A smaller replay window takes effect with the next valid frame of an SA.
+        SA is installed. A smaller replay window takes effect with the next frame that moves an SA's nextPN.
         """
 
     @property
