@@ -43,6 +43,8 @@ MTU_OCTETS = range(68, 65522)
 MAXIMUM_FRAME_OCTETS = 65535
 MAXIMUM_FAULT_S = 1e6
 NS_PER_S = 1_000_000_000
+RESERVE_AGAIN_NS = 5 * NS_PER_S
+"""When the ledger is asked again that could not reserve packet numbers."""
 
 
 class Engine:
@@ -67,6 +69,7 @@ class Engine:
         self._captures: dict[str, Capture] = {}
         self._healing: dict[str, int] = {}  # when, in monotonic ns, links heal by themselves
         self._ledger = ledger or Ledger()
+        self._reserve_at_ns: int | None = None
         self._on_event = on_event
         self._now_ns = now_ns
         self._counters = np.frombuffer(_counter_memory(counters_path), dtype=np.uint64)
@@ -253,8 +256,11 @@ class Engine:
         return [lib.ql_engine_event_fd(self._core), self._monitors.fileno()]
 
     def next_deadline_ns(self) -> int | None:
-        """When, in monotonic ns, the next link heals by itself; None where none does."""
-        return min(self._healing.values(), default=None)
+        """When, in monotonic ns, there is something to attend to by itself; None where there is not."""
+        deadlines_ns = [*self._healing.values()]
+        if self._reserve_at_ns is not None:
+            deadlines_ns.append(self._reserve_at_ns)
+        return min(deadlines_ns, default=None)
 
     def attend(self) -> None:
         """Acts on times that have come, interfaces that went up or down, ports that went away, SecYs that
@@ -268,14 +274,16 @@ class Engine:
             if link is not None:
                 link.signal.admin_up[end] = state.admin_up
                 self._settle(link)
-        try:
+        told = self._reserve_at_ns is not None and self._reserve_at_ns <= self._now_ns()
+        with contextlib.suppress(BlockingIOError):
             os.read(lib.ql_engine_event_fd(self._core), 8)
-        except BlockingIOError:
-            return
-        self.refresh()
+            told = True
+        if told:
+            self.refresh()
 
     def refresh(self) -> None:
         """Looks at every port and SecY again, and gives or takes carriers accordingly."""
+        self._reserve_at_ns = None
         for link in self._links.values():
             self._look(link)
 
@@ -294,6 +302,7 @@ class Engine:
             if secure.look(now_ns):
                 self._on_event(PendingEvent(name, node, now_ns))
         except LedgerError as error:
+            self._reserve_at_ns = now_ns + RESERVE_AGAIN_NS
             log.error("link %s: %s will fall silent: %s", name, node, error)
 
     def drain_captures(self) -> bool:

@@ -45,7 +45,7 @@ class Service:
         )
         loop = asyncio.get_running_loop()
         for descriptor in self.engine.watched():
-            loop.add_reader(descriptor, self.engine.attend)
+            loop.add_reader(descriptor, self._attend)
         log.info("serving")
         await self.stopping.wait()
         server.close()
@@ -62,9 +62,9 @@ class Service:
         deadline_ns = self.engine.next_deadline_ns()
         if deadline_ns is not None:
             delay_s = max(0.0, (deadline_ns - time.monotonic_ns()) / NS_PER_S)
-            self._alarm = asyncio.get_running_loop().call_later(delay_s, self._deadline)
+            self._alarm = asyncio.get_running_loop().call_later(delay_s, self._attend)
 
-    def _deadline(self) -> None:
+    def _attend(self) -> None:
         self.engine.attend()
         self._set_alarm()
 

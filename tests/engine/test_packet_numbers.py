@@ -28,7 +28,13 @@ class Line:
 
     def __init__(self, folder: Path, macsec: MacsecSpecification, sak: Sak | None) -> None:
         self.events: list[EngineEvent] = []
-        self.engine = Engine(1, ledger=Ledger(folder / "ledger", BLOCK), on_event=self.events.append)
+        self.now_ns = 0
+        self.engine = Engine(
+            1,
+            ledger=Ledger(folder / "ledger", BLOCK),
+            on_event=self.events.append,
+            now_ns=lambda: self.now_ns,
+        )
         self.ports = memory_ports()
         try:
             self.engine.add_link(secured(macsec), sak, self.ports)
@@ -113,8 +119,14 @@ def test_where_nothing_can_be_reserved_the_link_falls_silent_and_comes_back(tmp_
         one.attend_until(lambda: not one.ports[0].carrier)
         assert one.next_pns()[0] == one.last_pns()[0] + 1 == BLOCK + 1
         reservation._descriptor = kept
-        one.engine.refresh()
+        one.engine.attend()
+        assert not one.ports[0].carrier
+        again_ns = one.engine.next_deadline_ns()
+        assert again_ns is not None
+        one.now_ns = again_ns
+        one.engine.attend()
         assert one.ports[0].carrier
+        assert one.engine.next_deadline_ns() is None
         one.cross(1)
 
 
