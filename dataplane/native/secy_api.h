@@ -67,7 +67,7 @@ enum ql_secy_size {
     QL_SECY_BYPASSES = 8,
     QL_SECY_SAK_OCTETS = 32, /* at most */
     QL_SALT_OCTETS = 12,
-    QL_SECTAG_OCTETS = 16,   /* with SCI */
+    QL_SECTAG_OCTETS = 16, /* with SCI */
     QL_ICV_OCTETS = 16
 };
 

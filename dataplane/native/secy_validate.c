@@ -11,7 +11,8 @@ typedef struct {
     ql_receive_sa *sa;           /* NULL where no SA is known */
 } ql_received;
 
-/* What an SC counts besides its verdicts InPktsOK to InPktsNotValid, numbered on from 1 as ql_count has it. */
+/* What an SC counts besides its verdicts InPktsOK to InPktsNotValid, numbered on from 1 as ql_count has it.
+ */
 enum { CHANNEL_UNUSED_SA = QL_IN_PKTS_NOT_VALID - QL_IN_PKTS_OK + 2, CHANNEL_NOT_USING_SA };
 
 /* Counts a verdict for the SC; whoever concludes the frame counts it for the SecY. */

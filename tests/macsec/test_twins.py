@@ -106,7 +106,7 @@ def damaged(draw: st.DrawFn, frame: bytes) -> bytes:
     damage = draw(st.sampled_from(["octet", "tag", "cut", "pad", "pad", "noise"]))
     if damage == "octet":
         octets[draw(st.integers(0, len(octets) - 1))] ^= draw(st.integers(1, 255))
-    elif damage == "tag":
+    elif damage == "tag" and len(octets) > 14:
         octets[14] ^= 1 << draw(st.integers(0, 7))
     elif damage == "cut":
         del octets[draw(st.integers(0, len(octets))) :]
