@@ -23,7 +23,7 @@ def core_flags() -> tuple[list[str], list[str]]:
 
 def copy_tree(to: Path) -> Path:
     """A new folder with the sources and the tests, and nothing that was built from them."""
-    built = shutil.ignore_patterns("__pycache__", "*.so", "*.egg-info", "_core.c", "_core.o", "corpus")
+    built = shutil.ignore_patterns("__pycache__", "*.so", "*.egg-info", "_core.c", "_core.o")
     to.mkdir()
     for name in COPIED:
         if (ROOT / name).is_dir():

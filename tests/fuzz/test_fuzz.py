@@ -6,7 +6,7 @@ import pytest
 
 from tests.fuzz.targets import TARGETS, build, fuzz, kept_corpus, missing
 
-SECONDS = 4
+SECONDS = 3
 LONG_SECONDS = 90
 
 
