@@ -35,14 +35,27 @@ int ql_sectag_read(const uint8_t *mpdu, uint32_t mpdu_octets, ql_sectag *tag)
     return 1;
 }
 
-void ql_sectag_write(uint8_t *at, uint8_t tci, uint32_t pn, const uint8_t *sci, uint32_t data_octets)
+static inline uint32_t word(const uint8_t *at)
 {
-    at[0] = QL_MACSEC >> 8;
-    at[1] = QL_MACSEC & 0xFF;
-    at[2] = tci;
-    at[3] = data_octets < QL_SHORT_LENGTH_LIMIT ? (uint8_t)data_octets : 0;
+    uint32_t value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+void ql_header_write(uint8_t *data, const uint8_t *addresses, uint8_t tci, uint32_t pn, const uint8_t *sci,
+                     uint32_t data_octets)
+{
+    typedef uint32_t block __attribute__((vector_size(16)));
+    uint32_t short_length = data_octets < QL_SHORT_LENGTH_LIMIT ? data_octets : 0;
+    uint32_t tag = htonl((uint32_t)QL_MACSEC << 16 | (uint32_t)tci << 8 | short_length);
+    block first = {word(addresses), word(addresses + 4), word(addresses + 8), tag};
     pn = htonl(pn);
-    memcpy(at + 4, &pn, sizeof pn);
-    if (tci & QL_TCI_SCI)
-        memcpy(at + 8, sci, 8);
+    if (tci & QL_TCI_SCI) {
+        block second = {pn, word(sci), word(sci + 4), word(data)}; /* the data's are as they were */
+        memcpy(data - QL_SECTAG_OCTETS - QL_ADDRESS_OCTETS, &first, sizeof first);
+        memcpy(data - sizeof second + sizeof pn, &second, sizeof second);
+    } else {
+        memcpy(data - QL_SECTAG_OCTETS_WITHOUT_SCI - QL_ADDRESS_OCTETS, &first, sizeof first);
+        memcpy(data - sizeof pn, &pn, sizeof pn);
+    }
 }

@@ -57,5 +57,8 @@ static inline uint32_t ql_header_octets(const uint8_t *frame, uint32_t length, u
    it invalid. */
 int ql_sectag_read(const uint8_t *mpdu, uint32_t mpdu_octets, ql_sectag *tag);
 
-/* Writes a tag; with an SCI where tci has QL_TCI_SCI. */
-void ql_sectag_write(uint8_t *at, uint8_t tci, uint32_t pn, const uint8_t *sci, uint32_t data_octets);
+/* Writes addresses and SecTAG, with SCI where tci has QL_TCI_SCI, in front of `data`, in pieces as large as
+   the cipher reads: what was written in smaller ones just before, a processor is slow to read. Four octets of
+   `data` are read and written as they are. */
+void ql_header_write(uint8_t *data, const uint8_t *addresses, uint8_t tci, uint32_t pn, const uint8_t *sci,
+                     uint32_t data_octets);

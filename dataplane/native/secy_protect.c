@@ -37,8 +37,7 @@ static uint8_t protect_data(ql_transmit_side *side, const ql_transmit_sa *sa, ui
         clear = sa->confidentiality_offset;
 
     memcpy(saved, frame, sizeof saved); /* perhaps with some octets of data */
-    memcpy(aad, saved, QL_ADDRESS_OCTETS);
-    ql_sectag_write(data - tag_octets, tci, (uint32_t)pn, side->config.sci, data_octets);
+    ql_header_write(data, saved, tci, (uint32_t)pn, side->config.sci, data_octets);
     ql_nonce(nonce, sa->nonce, pn);
     int done = side->cipher->encrypt(sa->key, nonce, aad, QL_ADDRESS_OCTETS + tag_octets + clear,
                                      data + clear, data_octets - clear, data + data_octets);
