@@ -10,7 +10,8 @@ from tests.copies import build_core, copy_tree, run_tests
 TESTS = ("tests/macsec", "tests/engine", "-m", "not lab", "-k")
 # What runs no C, and what starts processes.
 ELSEWHERE = (
-    "reference or test_frames or test_sectag or test_wireformat or test_client or test_service or scapy"
+    "reference or test_frames or test_sectag or test_vector_files or test_wireformat"
+    " or test_client or test_service or scapy"
 )
 # The fuzz targets have random histories of their own.
 HISTORIES = "test_twins or test_properties or test_life_cycle or test_ledger"
