@@ -57,8 +57,9 @@ static void *receiving(void *unused)
         memset(arena, 0, sizeof arena);
         for (uint32_t i = 0; i < FRAMES; i++) {
             uint8_t sci[8] = {2, 0, 0, 0, (uint8_t)((round + i) % PEERS), 1, 0, 1};
-            ql_sectag_write(arena + i * SLOT + ROOM + 12, QL_TCI_SCI | QL_TCI_ENCRYPTED | QL_TCI_CHANGED, 1,
-                            sci, 20);
+            uint8_t addresses[QL_ADDRESS_OCTETS] = {0}, tci = QL_TCI_SCI | QL_TCI_ENCRYPTED | QL_TCI_CHANGED;
+            uint8_t *data = arena + i * SLOT + ROOM + QL_ADDRESS_OCTETS + QL_SECTAG_OCTETS;
+            ql_header_write(data, addresses, tci, 1, sci, 20);
         }
         run_batch(ql_secy_validate, arena, offset);
     }
