@@ -4,6 +4,7 @@ Exit code 1 when an input failed; it is left where the output says.
 """
 
 import argparse
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -16,6 +17,8 @@ def main() -> int:
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=" ".join(TARGETS))
     parser.add_argument("--seconds", type=int, default=60, help="for each target (default 60)")
     arguments = parser.parse_args()
+    if unknown := set(arguments.targets) - set(TARGETS):
+        parser.error(f"no target {', '.join(sorted(unknown))}, expected some of {', '.join(TARGETS)}")
     if reason := missing():
         parser.error(reason)
     folder = Path(tempfile.mkdtemp(prefix="quadlink-fuzz-"))
@@ -26,6 +29,7 @@ def main() -> int:
             print(done.stdout)
             return 1
         print(f"{target}: {keep(folder, target)} inputs kept")
+    shutil.rmtree(folder)
     return 0
 
 
