@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic import model_validator as checked
 from pydantic_core import ErrorDetails
 
-from dataplane.macsec.counters import RECEIVE_COUNTERS
+from dataplane.macsec.counters import ONLY_2006, RECEIVE_COUNTERS
 from dataplane.macsec.sak import Sak
 from dataplane.macsec.sectag import ETHERNET_HEADER_OCTETS, VLAN_TAG_OCTETS
 from dataplane.macsec.secy import (
@@ -33,8 +33,6 @@ FORMAT = "quadlink-macsec-vectors/1"
 SSCI_OCTETS = 4
 MAX_DIGITS = 40
 """Of a number: more than any here has, and fewer than Python refuses."""
-ONLY_2006 = ("InPktsUnusedSA", "InPktsNotUsingSA")
-"""Counters that the 2018 edition does not have."""
 RECEIVE_VERDICTS = tuple(
     name for name in RECEIVE_COUNTERS if not name.startswith("InOctets") and name not in ONLY_2006
 )
