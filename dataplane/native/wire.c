@@ -2,14 +2,12 @@
 #include "wire.h"
 
 #include "capture.h"
+#include "sectag.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { ETHERNET_HEADER = 14, ETHERTYPE_AT = 12, VLAN_TAG = 4 };
-enum { EAPOL = 0x888E, CUSTOMER_TAG = 0x8100, SERVICE_TAG = 0x88A8 };
 
 int ql_burst_reserve(ql_burst *burst, uint32_t frame_octets)
 {
@@ -40,12 +38,7 @@ static void count(ql_wire *wire, int counter, uint64_t by)
 /* EAPOL, also behind VLAN tags (IEEE 802.1Q): a node must not reach the far KaY that way either. */
 static int is_eapol(const uint8_t *frame, uint32_t length)
 {
-    for (uint32_t at = ETHERTYPE_AT; at + 2 <= length; at += VLAN_TAG) {
-        uint32_t ethertype = (uint32_t)frame[at] << 8 | frame[at + 1];
-        if (ethertype != CUSTOMER_TAG && ethertype != SERVICE_TAG)
-            return ethertype == EAPOL;
-    }
-    return 0;
+    return ql_ethertype(frame + ql_header_octets(frame, length, UINT32_MAX)) == QL_EAPOL;
 }
 
 /* Reads frames that may enter the wire; returns how many. */
@@ -62,7 +55,7 @@ static uint32_t read_burst(ql_wire *wire, ql_burst *burst)
                 atomic_store(&wire->port_gone, 1);
             break;
         }
-        if (octets < ETHERNET_HEADER) {
+        if (octets < QL_ETHERNET_HEADER_OCTETS) {
             count(wire, QL_WIRE_DROP_RUNT, 1);
         } else if ((uint32_t)octets > wire->config.frame_octets) {
             count(wire, QL_WIRE_DROP_TOO_LONG, 1);
