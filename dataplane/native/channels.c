@@ -87,3 +87,25 @@ void ql_channels_remove(ql_channels *channels, const ql_receive_channel *channel
     }
     find_only(channels);
 }
+
+static int uses(const ql_receive_channel *channel, const uint8_t *sak_digest, uint32_t ssci)
+{
+    for (int an = 0; an < QL_ASSOCIATIONS; an++) {
+        const ql_receive_sa *sa = &channel->sa[an];
+        if (sa->key != NULL && sa->ssci == ssci &&
+            memcmp(sa->sak_digest, sak_digest, QL_SAK_DIGEST_OCTETS) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+int ql_channels_use(const ql_channels *channels, const ql_receive_channel *except, const uint8_t *sak_digest,
+                    uint32_t ssci)
+{
+    for (uint32_t at = 0; at <= channels->mask; at++) {
+        const ql_receive_channel *channel = channels->slots[at];
+        if (channel != NULL && channel != except && uses(channel, sak_digest, ssci))
+            return 1;
+    }
+    return 0;
+}

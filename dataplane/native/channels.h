@@ -68,3 +68,6 @@ void ql_channels_free(ql_channels *channels);
 int ql_channels_add(ql_channels *channels, ql_receive_channel *channel);
 /* Forgets a channel that is there, and leaves it to the caller. */
 void ql_channels_remove(ql_channels *channels, const ql_receive_channel *channel);
+/* Whether an SC other than `except`, which may be NULL, has an SA with that SAK and SSCI. */
+int ql_channels_use(const ql_channels *channels, const ql_receive_channel *except, const uint8_t *sak_digest,
+                    uint32_t ssci);

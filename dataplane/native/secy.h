@@ -65,8 +65,6 @@ void *ql_new_lines(size_t octets);
 /* Wipe and free what a side holds. */
 void ql_secy_drop_transmit(ql_transmit_side *side);
 void ql_secy_drop_receive(ql_receive_side *side);
-/* Whether an SA of the channel has that SAK and SSCI. */
-int ql_channel_uses(const ql_receive_channel *channel, const uint8_t *sak_digest, uint32_t ssci);
 /* The SHA-256 of a SAK, which tells keys apart. */
 void ql_sak_digest(const ql_secy_config *config, const ql_sak *sak, uint8_t digest[QL_SAK_DIGEST_OCTETS]);
 /* The nonce of packet number 0, 14.5 to 14.8: SCI and PN, or SSCI and PN combined with the salt. */

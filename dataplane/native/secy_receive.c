@@ -22,28 +22,13 @@ void ql_secy_drop_receive(ql_receive_side *side)
     ql_channels_free(&side->channels);
 }
 
-int ql_channel_uses(const ql_receive_channel *channel, const uint8_t *sak_digest, uint32_t ssci)
-{
-    for (int an = 0; an < QL_ASSOCIATIONS; an++) {
-        const ql_receive_sa *sa = &channel->sa[an];
-        if (sa->key != NULL && sa->ssci == ssci &&
-            memcmp(sa->sak_digest, sak_digest, QL_SAK_DIGEST_OCTETS) == 0)
-            return 1;
-    }
-    return 0;
-}
-
 /* Whether another SC than `own` has the same SAK and SSCI, and so makes the same nonces. */
 static int ssci_taken(const ql_secy *secy, const ql_receive_channel *own, const ql_receive_sa *wanted)
 {
-    const ql_channels *channels = &secy->receive->channels;
     if (!secy->receive->config.xpn)
         return 0;
-    for (uint32_t at = 0; at <= channels->mask; at++) {
-        const ql_receive_channel *channel = channels->slots[at];
-        if (channel != NULL && channel != own && ql_channel_uses(channel, wanted->sak_digest, wanted->ssci))
-            return 1;
-    }
+    if (ql_channels_use(&secy->receive->channels, own, wanted->sak_digest, wanted->ssci))
+        return 1;
     for (int an = 0; an < QL_ASSOCIATIONS; an++) {
         const ql_transmit_sa *sa = &secy->transmit->sa[an];
         if (sa->key != NULL && sa->ssci == wanted->ssci &&

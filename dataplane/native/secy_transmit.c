@@ -36,17 +36,6 @@ void ql_secy_drop_transmit(ql_transmit_side *side)
     }
 }
 
-/* Whether a receive SA has the same SAK and SSCI, and so would make the same nonces. */
-static int ssci_taken(const ql_receive_side *side, const uint8_t *sak_digest, uint32_t ssci)
-{
-    if (!side->config.xpn)
-        return 0;
-    for (uint32_t at = 0; at <= side->channels.mask; at++)
-        if (side->channels.slots[at] != NULL && ql_channel_uses(side->channels.slots[at], sak_digest, ssci))
-            return 1;
-    return 0;
-}
-
 static int set_sa(ql_secy *secy, uint8_t an, const ql_sak *sak, uint64_t next_pn, uint64_t last_pn)
 {
     ql_transmit_side *side = secy->transmit;
@@ -58,7 +47,8 @@ static int set_sa(ql_secy *secy, uint8_t an, const ql_sak *sak, uint64_t next_pn
         return QL_SECY_SHORTER;
     uint8_t sak_digest[QL_SAK_DIGEST_OCTETS];
     ql_sak_digest(config, sak, sak_digest);
-    if (ssci_taken(secy->receive, sak_digest, sak->ssci))
+    /* A receive SA with the same SAK and SSCI would make the same nonces. */
+    if (config->xpn && ql_channels_use(&secy->receive->channels, NULL, sak_digest, sak->ssci))
         return QL_SECY_SSCI_TAKEN;
     ql_sak_use *use = find_use(side, sak_digest, sak->salt);
     if (use != NULL && config->xpn && memcmp(use->salt, sak->salt, QL_SALT_OCTETS) != 0)
