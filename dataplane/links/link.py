@@ -28,9 +28,22 @@ WIRE_COUNTERS = (
     "drop_protect",
     "drop_validate",
     "drop_port",
+    "drop_segment",
+    "drop_queue",
+    "duplicated",
+    "reordered",
+    "corrupted",
+    "queue_frames",
+    "queue_octets",
+    "tx_super_frames",
+    "rx_super_frames",
+    "latency_ns",
 )
+"""The first slots of a wire; from LATENCY_SLOT on, how many frames took how long in the engine."""
+LATENCY_SLOT: int = lib.QL_WIRE_LATENCY_BUCKETS
+"""Slot LATENCY_SLOT + i counts frames that took less than 2^i us, the last one those that took longer."""
 # Two wires, then two SecYs; the rest keeps the next link on a cache line of its own.
-LINK_SLOTS = 128
+LINK_SLOTS = 192
 Counters = NDArray[np.uint64]
 
 
@@ -74,8 +87,8 @@ def add_wires(engine: object, link: Link) -> None:
     """Starts both directions in the core; they carry frames from now on."""
     for sender in (0, 1):
         config = ffi.new("ql_wire_config *")
-        config.from_fd = link.ports[sender].fileno()
-        config.to_fd = link.ports[1 - sender].fileno()
+        config.sending = link.ports[sender].handle
+        config.receiving = link.ports[1 - sender].handle
         config.frame_octets = link.specification.frame_octets
         config.transmit = link.secys[sender].secy.handle if link.secys else ffi.NULL
         config.receive = link.secys[1 - sender].secy.handle if link.secys else ffi.NULL

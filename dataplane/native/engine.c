@@ -23,7 +23,7 @@ typedef struct {
     pthread_mutex_t lock;
     ql_wire **wires; /* NULL where a slot is free */
     uint32_t slots;
-    ql_burst burst;
+    ql_scratch scratch;
 } ql_worker;
 
 struct ql_engine {
@@ -77,10 +77,10 @@ static void serve(ql_worker *worker, uint32_t id)
     ql_wire *wire = find(worker->engine, id);
     if (wire == NULL)
         return; /* removed between the wait and the lock */
-    if (!ql_wire_run(wire, &worker->burst))
+    if (!ql_wire_run(wire, &worker->scratch))
         return;
     if (atomic_load(&wire->port_gone))
-        epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, wire->config.from_fd, NULL);
+        epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, wire->config.sending->fd, NULL);
     notify(worker->engine);
 }
 
@@ -131,7 +131,7 @@ static void worker_finish(ql_worker *worker)
     for (uint32_t slot = 0; slot < worker->slots; slot++)
         free(worker->wires[slot]);
     free(worker->wires);
-    free(worker->burst.arena);
+    free(worker->scratch.burst.arena);
     close(worker->epoll_fd);
 }
 
@@ -211,11 +211,11 @@ int ql_engine_add_wire(ql_engine *engine, const ql_wire_config *config)
     wire->loss.state = config->seed;
     wire->transmitting = config->transmit == NULL || ql_secy_operational(config->transmit);
     worker_lock(worker);
-    int slot = ql_burst_reserve(&worker->burst, config->frame_octets) == 0 ? free_slot(worker) : -1;
+    int slot = ql_burst_reserve(&worker->scratch.burst, config->frame_octets) == 0 ? free_slot(worker) : -1;
     if (slot >= 0) {
         wire->id = wire_id(engine, index, (uint32_t)slot);
         struct epoll_event event = {.events = EPOLLIN, .data.u64 = wire->id};
-        if (epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, config->from_fd, &event) < 0)
+        if (epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, config->sending->fd, &event) < 0)
             slot = -1;
     }
     if (slot >= 0)
@@ -234,7 +234,7 @@ static void carry_rest(ql_worker *worker, ql_wire *wire)
     const uint64_t *taken = &wire->config.counters[QL_WIRE_TX_FRAMES];
     for (int i = 0; i < LAST_BURSTS; i++) {
         uint64_t before = *taken;
-        ql_wire_run(wire, &worker->burst);
+        ql_wire_run(wire, &worker->scratch);
         if (*taken == before)
             return;
     }
@@ -248,7 +248,7 @@ int ql_engine_remove_wire(ql_engine *engine, uint32_t id)
     if (wire != NULL) {
         carry_rest(worker, wire);
         worker->wires[id / engine->worker_count] = NULL;
-        epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, wire->config.from_fd, NULL);
+        epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, wire->config.sending->fd, NULL);
     }
     worker_unlock(worker);
     if (wire == NULL) {
@@ -329,9 +329,9 @@ int ql_engine_inject(ql_engine *engine, uint32_t id, const uint8_t *frames, cons
             return -1;
         ql_worker *worker = worker_of(engine, id);
         /* A wire frame may exceed a clear one by the SecTAG and the ICV. */
-        int fits = ql_burst_reserve(&worker->burst, longest) == 0;
+        int fits = ql_burst_reserve(&worker->scratch.burst, longest) == 0;
         if (fits)
-            frames += ql_wire_inject(wire, &worker->burst, frames, lengths, burst);
+            frames += ql_wire_inject(wire, &worker->scratch, frames, lengths, burst);
         worker_unlock(worker);
         if (!fits)
             return -1;

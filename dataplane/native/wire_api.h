@@ -1,4 +1,5 @@
 #pragma once
+#include "port_api.h"
 #include "secy_api.h"
 #include <stdint.h>
 
@@ -16,7 +17,19 @@ enum {
     QL_WIRE_DROP_PROTECT,  /* not protected: no SA in use or PN exhausted */
     QL_WIRE_DROP_VALIDATE, /* refused by the receiving SecY, whose counters say why */
     QL_WIRE_DROP_PORT,     /* refused by the receiving port: down, gone or full */
-    QL_WIRE_COUNTERS = 16
+    QL_WIRE_DROP_SEGMENT,  /* a super-frame that no kernel should have handed over */
+    QL_WIRE_DROP_QUEUE,    /* lost on the wire: its queue was full */
+    QL_WIRE_DUPLICATED,
+    QL_WIRE_REORDERED,
+    QL_WIRE_CORRUPTED,
+    QL_WIRE_QUEUE_FRAMES, /* on their way now */
+    QL_WIRE_QUEUE_OCTETS,
+    QL_WIRE_TX_SUPER_FRAMES, /* cut into frames at the sending port */
+    QL_WIRE_RX_SUPER_FRAMES, /* made of frames for the receiving port */
+    QL_WIRE_LATENCY_NS, /* from port to port, but for what an impairment asked for; the sum of all frames */
+    /* How many frames took how long: slot i less than 2^i us, the last one longer. */
+    QL_WIRE_LATENCY_BUCKETS = 32,
+    QL_WIRE_COUNTERS = 48
 };
 
 /* Sides of a wire that a capture can listen to. */
@@ -39,11 +52,11 @@ uint64_t ql_capture_read(ql_capture *capture, uint8_t *out, uint64_t out_octets)
 /* Frames that found the ring full. */
 uint64_t ql_capture_dropped(ql_capture *capture);
 
-/* One direction of a link. Descriptors deliver and take one Ethernet frame, without FCS, a call; they and the
-   SecYs stay the caller's and must outlive the wire. Both SecYs are NULL on a plain link. */
+/* One direction of a link. Ports and SecYs stay the caller's and must outlive the wire. A plain link has no
+   SecY. */
 typedef struct {
-    int from_fd;
-    int to_fd;
+    ql_port *sending;
+    ql_port *receiving;
     uint32_t frame_octets; /* longest clear frame */
     ql_secy *transmit;
     ql_secy *receive;

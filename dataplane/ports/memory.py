@@ -2,6 +2,8 @@
 
 import socket
 
+from dataplane.ports.packet import packet_handle
+
 
 class MemoryPort:
     """A port that needs no namespace. `node` is the socket on which a test sends and receives."""
@@ -9,10 +11,8 @@ class MemoryPort:
     def __init__(self) -> None:
         self._engine_side, self.node = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._engine_side.setblocking(False)
+        self.handle = packet_handle(self._engine_side.fileno())
         self.carrier = False
-
-    def fileno(self) -> int:
-        return self._engine_side.fileno()
 
     def set_carrier(self, up: bool) -> None:
         self.carrier = up

@@ -1,14 +1,13 @@
-"""A port: one file descriptor that takes and delivers one Ethernet frame, without FCS, a call."""
+"""A port: where the frames of one end of a link enter and leave the engine."""
 
 from typing import Protocol
 
 
 class Port(Protocol):
-    """What the engine needs of a port. The port owns its descriptor until close()."""
+    """What the engine needs of a port. The port owns its descriptors until close()."""
 
-    def fileno(self) -> int:
-        """The non-blocking descriptor."""
-        ...
+    handle: object
+    """The core's ql_port."""
 
     def set_carrier(self, up: bool) -> None:
         """Gives or takes the port's carrier, so that whoever uses it sees it at once."""

@@ -8,6 +8,7 @@ import struct
 from dataplane.link_state import get_link
 from dataplane.namespace import inside
 from dataplane.netlink import NetlinkSocket
+from dataplane.ports.packet import packet_handle
 
 TUN_DEVICE = "/dev/net/tun"
 # linux/if_tun.h
@@ -35,6 +36,7 @@ class TapPort:
         self._netlink = netlink
         with inside(namespace):
             self._descriptor = _open_tap(namespace, interface)
+        self.handle = packet_handle(self._descriptor)
         try:
             link = get_link(netlink, interface)
             if link is None:
@@ -44,9 +46,6 @@ class TapPort:
         except BaseException:
             self.close()
             raise
-
-    def fileno(self) -> int:
-        return self._descriptor
 
     def set_carrier(self, up: bool) -> None:
         fcntl.ioctl(self._descriptor, TUNSETCARRIER, struct.pack("i", up))

@@ -16,6 +16,7 @@ from dataplane._core import ffi, lib
 from dataplane.capture import MAXIMUM_SNAP_OCTETS, CaptureSide, read_pcap
 from dataplane.interface import LinkError
 from dataplane.links.specification import FaultMode
+from dataplane.ports.memory import MemoryPort
 from tests.engine.bench import A_MAC, ARRIVAL_TIMEOUT_S, B_MAC, FRAME, Bench, memory_ports, specification
 
 HEADER = struct.Struct("=QIIII")
@@ -221,7 +222,7 @@ def test_the_ring_gives_back_what_it_took_around_its_end(
     node = memory_ports()
     engine = lib.ql_engine_new(1)
     ring = lib.ql_capture_new(ring_octets, snap_octets)
-    wire_id = plain_wire(engine, node[0].fileno(), node[1].fileno())
+    wire_id = plain_wire(engine, node[0], node[1])
     try:
         lib.ql_engine_set_capture(engine, wire_id, ring, lib.QL_CAPTURE_WIRE)
         held: list[tuple[int, bytes]] = []
@@ -248,9 +249,9 @@ def test_the_ring_gives_back_what_it_took_around_its_end(
             port.node.close()
 
 
-def plain_wire(engine: object, from_fd: int, to_fd: int) -> int:
+def plain_wire(engine: object, sending: MemoryPort, receiving: MemoryPort) -> int:
     config = ffi.new("ql_wire_config *")
-    config.from_fd, config.to_fd, config.frame_octets = from_fd, to_fd, 1518
+    config.sending, config.receiving, config.frame_octets = sending.handle, receiving.handle, 1518
     config.counters = COUNTERS
     return int(lib.ql_engine_add_wire(engine, config))
 

@@ -9,14 +9,17 @@
 enum { FRAME_OCTETS = 600, RING_OCTETS = 4096 };
 
 static int from[2], to[2];
-static ql_burst burst;
+static ql_port *ports[2];
+static ql_scratch scratch;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
     EXPECT(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, from) == 0);
     EXPECT(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, to) == 0);
-    EXPECT(ql_burst_reserve(&burst, 5 * 255) == 0);
+    ports[0] = ql_port_new_packet(from[0]);
+    ports[1] = ql_port_new_packet(to[0]);
+    EXPECT(ports[0] != NULL && ports[1] != NULL && ql_burst_reserve(&scratch.burst, 5 * 255) == 0);
     return 0;
 }
 
@@ -71,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t key[32], bits = (uint8_t)take(&input, 1);
     ql_sak sak = take_sak(&input, &near, key);
     uint64_t counters[QL_WIRE_COUNTERS] = {0}, injected = 0;
-    ql_wire wire = {.config = {from[0], to[0], FRAME_OCTETS, secys[0], secys[1], counters, bits}};
+    ql_wire wire = {.config = {ports[0], ports[1], FRAME_OCTETS, secys[0], secys[1], counters, bits}};
     if (secys[0] == NULL || bits & 1)
         wire.config.transmit = wire.config.receive = NULL;
     if (wire.config.transmit != NULL) {
@@ -92,11 +95,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             uint32_t count = 1 + (what >> 1 & 3), lengths[4] = {0};
             for (uint32_t i = 0; i < count; i++)
                 lengths[i] = octets / count;
-            EXPECT(ql_wire_inject(&wire, &burst, frame, lengths, count) == octets / count * count);
+            EXPECT(ql_wire_inject(&wire, &scratch, frame, lengths, count) == octets / count * count);
             injected += count;
         } else if (octets > 0) { /* none would tell that the port is gone */
             EXPECT(write(from[1], frame, octets) == (ssize_t)octets);
-            ql_wire_run(&wire, &burst);
+            ql_wire_run(&wire, &scratch);
         }
         free(frame);
         read_capture(&wire);

@@ -25,6 +25,7 @@ from dataplane.macsec.secy import SecYConfig
 from dataplane.macsec.suites import CIPHER_SUITES, GCM_AES_XPN_256, SALT_OCTETS, CipherSuite
 from dataplane.namespace import run_in_namespace
 from dataplane.netlink import NetlinkSocket
+from dataplane.ports.packet import packet_handle
 from dataplane.ports.tap import TapPort
 from dataplane.probes.echo import EchoSocket
 from tests.peers.guest import Guest
@@ -93,8 +94,9 @@ def our_end(secy: NativeSecY, to_guest: socket.socket, from_guest: socket.socket
         try:
             counters = np.zeros((2, WIRE_SLOTS), np.uint64)
             out, back = ffi.new("ql_wire_config *"), ffi.new("ql_wire_config *")
-            out.from_fd, out.to_fd, out.frame_octets = port.fileno(), to_guest.fileno(), CLEAR_OCTETS
-            back.from_fd, back.to_fd, back.frame_octets = from_guest.fileno(), port.fileno(), WIRE_OCTETS
+            outward, inward = packet_handle(to_guest.fileno()), packet_handle(from_guest.fileno())
+            out.sending, out.receiving, out.frame_octets = port.handle, outward, CLEAR_OCTETS
+            back.sending, back.receiving, back.frame_octets = inward, port.handle, WIRE_OCTETS
             out.transmit, back.receive = secy.handle, secy.handle
             for wire, slots in zip((out, back), counters, strict=True):
                 wire.counters = ffi.from_buffer("uint64_t *", slots)
