@@ -9,6 +9,10 @@ from dataplane.macsec.sectag import ETHERNET_HEADER_OCTETS, VLAN_TAG_OCTETS
 MACSEC_OCTETS = 32
 """What a SecTAG with SCI and an ICV add to a frame."""
 AUTO = "auto"
+MAXIMUM_DELAY_US = 3_600_000_000
+MAXIMUM_REORDER_FRAMES = 1000
+MAXIMUM_RATE_MBPS, LOWEST_RATE_MBPS = 1_000_000, 0.001
+MAXIMUM_QUEUE_OCTETS = 1 << 40
 
 
 class LinkType(StrEnum):
@@ -24,6 +28,21 @@ class FaultMode(StrEnum):
     CARRIER = "carrier"
     SILENT = "silent"
     ONE_WAY = "one-way"
+
+
+class LossModel(StrEnum):
+    """Whether each frame is lost by itself, or in bursts of two states (Gilbert and Elliott)."""
+
+    INDEPENDENT = "independent"
+    GILBERT_ELLIOTT = "gilbert-elliott"
+
+
+class JitterModel(StrEnum):
+    """How what jitter adds to the delay is distributed."""
+
+    UNIFORM = "uniform"
+    NORMAL = "normal"
+    PARETO = "pareto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +81,63 @@ class MacsecSpecification:
 
 @dataclass(frozen=True, slots=True)
 class Impairment:
-    """What one direction of a link does to the frames it carries: it loses the share `loss`, 0 to 1, of them.
+    """What one direction of a link does to the frames it carries; as it stands here, nothing.
 
-    Left out so far: delay, jitter, rate, reordering, duplication, corruption. Raises ValueError.
+    Shares are 0 to 1 and by chance, from a seed of the direction. Delay and jitter keep the order of frames.
+    Raises ValueError.
     """
 
     loss: float = 0.0
+    """Share of frames; with Gilbert-Elliott outside of bursts."""
+    loss_model: LossModel = LossModel.INDEPENDENT
+    enter_burst: float = 0.0
+    """Gilbert-Elliott: chance of each frame outside of bursts to begin one."""
+    leave_burst: float = 1.0
+    """Gilbert-Elliott: chance of each frame inside a burst to end it."""
+    loss_in_burst: float = 1.0
+    delay_us: float = 0.0
+    jitter_us: float = 0.0
+    """Half the width of the uniform distribution, the standard deviation of the others."""
+    jitter_model: JitterModel = JitterModel.UNIFORM
+    duplicate: float = 0.0
+    reorder: float = 0.0
+    reorder_frames: int = 3
+    """How many later frames overtake a reordered one."""
+    corrupt: float = 0.0
+    """Share of frames with one bit inverted on the wire."""
+    rate_mbps: float = 0.0
+    """Of protected frames, destination address to ICV; 0: no limit."""
+    queue_octets: int = 0
+    """What may wait for the rate; 0: as much as `queue_us` says."""
+    queue_us: float = 0.0
+    """How long a frame may wait for the rate; 0: as long as `queue_octets` says. Both 0: 50 ms."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.loss <= 1:
-            raise ValueError(f"found loss {self.loss}, expected a share from 0 to 1")
+        for name, (lowest, highest, what) in _LIMITS.items():
+            value = getattr(self, name)
+            if not lowest <= value <= highest:  # nor is NaN
+                raise ValueError(f"found {name} {value}, expected {what}")
+        if 0 < self.rate_mbps < LOWEST_RATE_MBPS:
+            raise ValueError(f"found rate_mbps {self.rate_mbps}, expected 0 or at least {LOWEST_RATE_MBPS}")
+        for name, kind in (("loss_model", LossModel), ("jitter_model", JitterModel)):
+            value = getattr(self, name)
+            if value not in list(kind):
+                raise ValueError(f"found {name} {value!r}, expected {', '.join(kind)}")
+            object.__setattr__(self, name, kind(value))  # from JSON it is text
+
+
+_LIMITS = {
+    **dict.fromkeys(
+        ("loss", "enter_burst", "leave_burst", "loss_in_burst", "duplicate", "reorder", "corrupt"),
+        (0, 1, "a share from 0 to 1"),
+    ),
+    **dict.fromkeys(
+        ("delay_us", "jitter_us", "queue_us"), (0, MAXIMUM_DELAY_US, f"0 to {MAXIMUM_DELAY_US} us")
+    ),
+    "reorder_frames": (1, MAXIMUM_REORDER_FRAMES, f"1 to {MAXIMUM_REORDER_FRAMES} frames"),
+    "rate_mbps": (0, MAXIMUM_RATE_MBPS, f"0 to {MAXIMUM_RATE_MBPS} Mbit/s"),
+    "queue_octets": (0, MAXIMUM_QUEUE_OCTETS, f"0 to {MAXIMUM_QUEUE_OCTETS} octets"),
+}
 
 
 @dataclass(frozen=True, slots=True)
