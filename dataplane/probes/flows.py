@@ -66,6 +66,21 @@ def open_receivers(flows: Iterable[Flow], opened: ExitStack) -> list[socket.sock
     ]
 
 
+def open_connected(flow: Flow, opened: ExitStack) -> tuple[socket.socket, socket.socket]:
+    """The flow's two ends, each connected to the other, so that packets go both ways."""
+    back = replace(
+        flow,
+        source_namespace=flow.destination_namespace,
+        source_address=flow.destination_address,
+        source_port=flow.destination_port,
+        destination_namespace=flow.source_namespace,
+        destination_address=flow.source_address,
+        destination_port=flow.source_port,
+    )
+    near, far = open_senders([flow, back], opened)
+    return near, far
+
+
 def _inside(namespace: str | None, function: Callable[[], Result]) -> Result:
     return function() if namespace is None else run_in_namespace(namespace, function)
 

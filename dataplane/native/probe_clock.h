@@ -1,0 +1,51 @@
+/* What the probes' loops share: the time, waits for a deadline, and counters that one thread writes. */
+#pragma once
+#include <stdint.h>
+#include <time.h>
+
+#define QL_NS_PER_S UINT64_C(1000000000)
+#define QL_STOP_CHECK_NS UINT64_C(20000000) /* longest wait between two looks at a request to stop */
+
+static inline uint64_t ql_load(const uint64_t *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
+}
+
+static inline void ql_store(uint64_t *counter, uint64_t value)
+{
+    __atomic_store_n(counter, value, __ATOMIC_RELEASE);
+}
+
+/* Each counter has one writer, so a load and a store are enough and no locked instruction is needed. */
+static inline void ql_add(uint64_t *counter, uint64_t number)
+{
+    ql_store(counter, ql_load(counter) + number);
+}
+
+static inline uint64_t ql_clock_ns(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * QL_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static inline uint64_t ql_now_ns(void)
+{
+    return ql_clock_ns(CLOCK_MONOTONIC);
+}
+
+/* Waits for the deadline, asleep or spinning. Returns the time, or 0 where `stop` became other than 0. */
+static inline uint64_t ql_wait_until(uint64_t deadline_ns, int spin, const uint64_t *stop)
+{
+    while (!ql_load(stop)) {
+        uint64_t now_ns = ql_now_ns();
+        if (now_ns >= deadline_ns)
+            return now_ns;
+        if (spin)
+            continue;
+        uint64_t until_ns = deadline_ns - now_ns > QL_STOP_CHECK_NS ? now_ns + QL_STOP_CHECK_NS : deadline_ns;
+        struct timespec until = {(time_t)(until_ns / QL_NS_PER_S), (long)(until_ns % QL_NS_PER_S)};
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+    }
+    return 0;
+}

@@ -1,0 +1,62 @@
+"""Histograms of times in HdrHistogram's layout (hdrhistogram.org): three significant digits, 1 ns to 10 s.
+
+The native loops count into an array of SLOTS; the counts of two histograms may be added.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dataplane._core import lib
+
+SLOTS: int = lib.QL_HISTOGRAM_SLOTS
+SUB_BUCKETS = 2048
+NS_PER_US = 1e3
+
+Counts = npt.NDArray[np.uint64]
+
+
+def _highest_values() -> npt.NDArray[np.int64]:
+    """The highest value, in ns, that is counted in each slot."""
+    slots = np.arange(SLOTS, dtype=np.int64)
+    half = SUB_BUCKETS // 2
+    bucket = np.maximum(slots // half - 1, 0)
+    highest: npt.NDArray[np.int64] = ((slots - bucket * half + 1) << bucket) - 1
+    return highest
+
+
+HIGHEST_NS = _highest_values()
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """The counts of each slot, uint64 of shape (SLOTS,)."""
+
+    counts: Counts
+
+    @property
+    def total(self) -> int:
+        """How many values were counted."""
+        return int(self.counts.sum())
+
+    def percentile_us(self, percentile: float) -> float | None:
+        """What `percentile` % of the values do not exceed, in us within a 1000th; None without values."""
+        total = self.total
+        if total == 0:
+            return None
+        rank = max(1, int(np.ceil(total * percentile / 100)))
+        slot = int(np.searchsorted(np.cumsum(self.counts), rank))
+        return float(HIGHEST_NS[slot]) / NS_PER_US
+
+    @property
+    def max_us(self) -> float | None:
+        """The longest time counted, in us, within a 1000th; None without values."""
+        return self.percentile_us(100)
+
+    def as_json(self) -> dict[str, Any]:
+        """Number of values and percentiles in us; those of no values are left out."""
+        points = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99.9": 99.9, "max": 100.0}
+        found = {f"{name}_us": self.percentile_us(at) for name, at in points.items()}
+        return {"count": self.total, **{name: us for name, us in found.items() if us is not None}}
