@@ -27,7 +27,7 @@ from dataplane.interface import (
     LinkState,
     PendingEvent,
 )
-from dataplane.links.link import LINK_SLOTS, Link, LinkCounters, add_wires, check_core
+from dataplane.links.link import LINK_SLOTS, Link, LinkCounters, add_wires, check_core, core_impairment
 from dataplane.links.secys import SecureEnd, make_secys
 from dataplane.links.specification import FaultMode, Impairment, LinkSpecification
 from dataplane.macsec.ledger import Ledger, LedgerError
@@ -186,7 +186,7 @@ class Engine:
         """Gives both directions of a link, by sending end, their impairment, from the next frame on."""
         link = self._link(name)
         for wire, impairment in zip(link.wires, impairments, strict=True):
-            check_core(lib.ql_engine_impair_wire(self._core, wire, impairment.loss))
+            check_core(lib.ql_engine_impair_wire(self._core, wire, core_impairment(impairment)))
         link.impairments = list(impairments)
 
     def links(self) -> list[LinkState]:

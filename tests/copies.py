@@ -17,8 +17,8 @@ def core_flags() -> tuple[list[str], list[str]]:
     from dataplane.native.build import has_ipsec_mb
 
     if has_ipsec_mb():
-        return ["-D_GNU_SOURCE=1", "-DQUADLINK_IPSEC_MB=1"], ["-lIPSec_MB", "-lcrypto", "-lpthread"]
-    return ["-D_GNU_SOURCE=1"], ["-lcrypto", "-lpthread"]
+        return ["-D_GNU_SOURCE=1", "-DQUADLINK_IPSEC_MB=1"], ["-lIPSec_MB", "-lcrypto", "-lm", "-lpthread"]
+    return ["-D_GNU_SOURCE=1"], ["-lcrypto", "-lm", "-lpthread"]
 
 
 def copy_tree(to: Path) -> Path:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dataplane._core import ffi, lib
 from dataplane.links.secys import SecureEnd
 from dataplane.links.signal import LinkSignal
-from dataplane.links.specification import Impairment, LinkSpecification
+from dataplane.links.specification import Impairment, JitterModel, LinkSpecification, LossModel
 from dataplane.macsec.counters import COUNTER_SLOTS
 from dataplane.ports.port import Port
 
@@ -30,6 +30,7 @@ WIRE_COUNTERS = (
     "drop_port",
     "drop_segment",
     "drop_queue",
+    "drop_memory",
     "duplicated",
     "reordered",
     "corrupted",
@@ -95,6 +96,41 @@ def add_wires(engine: object, link: Link) -> None:
         config.seed = link.specification.seed(sender)
         config.counters = ffi.from_buffer("uint64_t *", link.counters.wires[sender])
         link.wires.append(check_core(lib.ql_engine_add_wire(engine, config)))
+
+
+def core_impairment(impairment: Impairment) -> object:
+    """The same for the core: whole nanoseconds, octets and bits a second."""
+    return ffi.new(
+        "ql_impairment *",
+        {
+            "delay_ns": round(impairment.delay_us * 1000),
+            "jitter_ns": round(impairment.jitter_us * 1000),
+            "jitter_model": _JITTER_MODELS[impairment.jitter_model],
+            "loss_model": _LOSS_MODELS[impairment.loss_model],
+            "loss": impairment.loss,
+            "enter_burst": impairment.enter_burst,
+            "leave_burst": impairment.leave_burst,
+            "loss_in_burst": impairment.loss_in_burst,
+            "duplicate": impairment.duplicate,
+            "reorder": impairment.reorder,
+            "reorder_frames": impairment.reorder_frames,
+            "corrupt": impairment.corrupt,
+            "rate_bps": round(impairment.rate_mbps * 1e6),
+            "queue_octets": impairment.queue_octets,
+            "queue_ns": round(impairment.queue_us * 1000),
+        },
+    )
+
+
+_LOSS_MODELS = {
+    LossModel.INDEPENDENT: lib.QL_LOSS_INDEPENDENT,
+    LossModel.GILBERT_ELLIOTT: lib.QL_LOSS_GILBERT_ELLIOTT,
+}
+_JITTER_MODELS = {
+    JitterModel.UNIFORM: lib.QL_JITTER_UNIFORM,
+    JitterModel.NORMAL: lib.QL_JITTER_NORMAL,
+    JitterModel.PARETO: lib.QL_JITTER_PARETO,
+}
 
 
 def check_core(result: int) -> int:

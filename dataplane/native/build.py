@@ -29,7 +29,7 @@ def has_ipsec_mb() -> bool:
 
 def extension_options() -> dict[str, list[str] | list[tuple[str, str]]]:
     """Compiler and linker settings for this machine."""
-    libraries = ["crypto", "pthread"]
+    libraries = ["crypto", "m", "pthread"]
     macros = [("_GNU_SOURCE", "1")]
     if has_ipsec_mb():
         libraries.insert(0, "IPSec_MB")

@@ -24,6 +24,7 @@ typedef struct {
     ql_wire **wires; /* NULL where a slot is free */
     uint32_t slots;
     ql_scratch scratch;
+    ql_block_pool blocks;
 } ql_worker;
 
 struct ql_engine {
@@ -128,8 +129,12 @@ static int worker_start(ql_engine *engine, ql_worker *worker)
 static void worker_finish(ql_worker *worker)
 {
     pthread_join(worker->thread, NULL);
-    for (uint32_t slot = 0; slot < worker->slots; slot++)
+    for (uint32_t slot = 0; slot < worker->slots; slot++) {
+        if (worker->wires[slot] != NULL)
+            ql_line_clear(&worker->wires[slot]->line);
         free(worker->wires[slot]);
+    }
+    ql_block_pool_clear(&worker->blocks);
     free(worker->wires);
     free(worker->scratch.burst.arena);
     close(worker->epoll_fd);
@@ -208,7 +213,7 @@ int ql_engine_add_wire(ql_engine *engine, const ql_wire_config *config)
     if (wire == NULL)
         return -1;
     wire->config = *config;
-    wire->loss.state = config->seed;
+    ql_line_init(&wire->line, config->seed, &worker->blocks, config->counters);
     wire->transmitting = config->transmit == NULL || ql_secy_operational(config->transmit);
     worker_lock(worker);
     int slot = ql_burst_reserve(&worker->scratch.burst, config->frame_octets) == 0 ? free_slot(worker) : -1;
@@ -247,6 +252,7 @@ int ql_engine_remove_wire(ql_engine *engine, uint32_t id)
     ql_wire *wire = find(engine, id);
     if (wire != NULL) {
         carry_rest(worker, wire);
+        ql_line_clear(&wire->line);
         worker->wires[id / engine->worker_count] = NULL;
         epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, wire->config.sending->fd, NULL);
     }
@@ -281,16 +287,12 @@ int ql_engine_block_wire(ql_engine *engine, uint32_t id, int blocked)
     return 0;
 }
 
-int ql_engine_impair_wire(ql_engine *engine, uint32_t id, double loss)
+int ql_engine_impair_wire(ql_engine *engine, uint32_t id, const ql_impairment *impairment)
 {
-    if (!(loss >= 0 && loss <= 1)) {
-        errno = EINVAL;
-        return -1;
-    }
     ql_wire *wire = find_and_lock(engine, id);
     if (wire == NULL)
         return -1;
-    ql_loss_set(&wire->loss, loss);
+    ql_line_impair(&wire->line, impairment);
     worker_unlock(worker_of(engine, id));
     return 0;
 }

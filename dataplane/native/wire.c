@@ -105,18 +105,6 @@ static void flip_bits(ql_wire *wire, ql_burst *burst)
     }
 }
 
-/* Keeps the frames that the wire does not lose. */
-static void lose(ql_wire *wire, ql_burst *burst)
-{
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < burst->count; i++)
-        if (!ql_loss_next(&wire->loss))
-            ql_burst_keep(burst, i, kept++);
-    if (kept < burst->count)
-        count(wire, QL_WIRE_DROP_LOSS, burst->count - kept);
-    burst->count = kept;
-}
-
 /* Counts how long the burst's frames took since they were asked for. */
 static void count_latency(ql_wire *wire, uint32_t frames, uint64_t since_ns)
 {
@@ -144,12 +132,13 @@ static void cross(ql_wire *wire, ql_scratch *scratch, uint64_t since_ns)
 {
     ql_burst *burst = &scratch->burst;
     flip_bits(wire, burst);
+    ql_line_corrupt(&wire->line, burst);
     capture_side(wire, burst, QL_CAPTURE_WIRE);
     if (atomic_load_explicit(&wire->blocked, memory_order_relaxed)) {
         count(wire, QL_WIRE_DROP_FAULT, burst->count);
         return;
     }
-    lose(wire, burst);
+    ql_line_enter(&wire->line, burst, since_ns);
     deliver(wire, scratch, since_ns);
 }
 

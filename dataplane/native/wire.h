@@ -1,6 +1,6 @@
 /* One direction of a link as its worker sees it. */
 #pragma once
-#include "loss.h"
+#include "line.h"
 #include "port.h"
 
 #include <stdatomic.h>
@@ -12,7 +12,7 @@ typedef struct {
     uint32_t capture_sides;
     atomic_int blocked;
     atomic_int port_gone;
-    ql_loss loss;
+    ql_line line;
     uint32_t flip_bit;
     uint32_t flip_frames;
     int transmitting; /* MAC_Operational of the sending SecY when last looked at */

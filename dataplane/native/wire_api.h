@@ -1,4 +1,5 @@
 #pragma once
+#include "impairment_api.h"
 #include "port_api.h"
 #include "secy_api.h"
 #include <stdint.h>
@@ -10,7 +11,7 @@ enum {
     QL_WIRE_RX_FRAMES, /* handed to the receiving port */
     QL_WIRE_RX_OCTETS,
     QL_WIRE_DROP_FAULT,    /* lost on the wire: a cut or a silent failure */
-    QL_WIRE_DROP_LOSS,     /* lost on the wire by its random loss */
+    QL_WIRE_DROP_LOSS,     /* lost on the wire by chance */
     QL_WIRE_DROP_EAPOL,    /* EAPOL from a node: only the KaY may send it on a MACsec link */
     QL_WIRE_DROP_RUNT,     /* shorter than an Ethernet header */
     QL_WIRE_DROP_TOO_LONG, /* longer than the link's frame size */
@@ -19,8 +20,9 @@ enum {
     QL_WIRE_DROP_PORT,     /* refused by the receiving port: down, gone or full */
     QL_WIRE_DROP_SEGMENT,  /* a super-frame that no kernel should have handed over */
     QL_WIRE_DROP_QUEUE,    /* lost on the wire: its queue was full */
+    QL_WIRE_DROP_MEMORY,   /* could not wait on the wire: memory is short, or too much waits already */
     QL_WIRE_DUPLICATED,
-    QL_WIRE_REORDERED,
+    QL_WIRE_REORDERED, /* left after a later one */
     QL_WIRE_CORRUPTED,
     QL_WIRE_QUEUE_FRAMES, /* on their way now */
     QL_WIRE_QUEUE_OCTETS,
@@ -61,7 +63,7 @@ typedef struct {
     ql_secy *transmit;
     ql_secy *receive;
     uint64_t *counters; /* QL_WIRE_COUNTERS slots */
-    uint64_t seed;      /* of the random loss */
+    uint64_t seed;      /* of the wire's chance */
 } ql_wire_config;
 
 typedef struct ql_engine ql_engine;
@@ -79,8 +81,8 @@ int ql_engine_add_wire(ql_engine *engine, const ql_wire_config *config);
 int ql_engine_remove_wire(ql_engine *engine, uint32_t wire);
 /* A blocked wire loses every frame after it was protected. Takes effect on the next frame. */
 int ql_engine_block_wire(ql_engine *engine, uint32_t wire, int blocked);
-/* Loses a share, 0 to 1, of the frames after they were protected, from the next frame on. */
-int ql_engine_impair_wire(ql_engine *engine, uint32_t wire, double loss);
+/* What the wire does to frames after they were protected, from the next frame on. */
+int ql_engine_impair_wire(ql_engine *engine, uint32_t wire, const ql_impairment *impairment);
 /* Whether the sending port has gone away; 0 or 1. */
 int ql_engine_port_gone(ql_engine *engine, uint32_t wire);
 /* Inverts one bit, counted from the first bit of the destination address, in each of the next `frames`

@@ -10,6 +10,7 @@ enum { FRAME_OCTETS = 600, RING_OCTETS = 4096 };
 
 static int from[2], to[2];
 static ql_port *ports[2];
+static ql_block_pool blocks;
 static ql_scratch scratch;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -85,7 +86,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     wire.capture_sides = bits >> 2 & 3;
     wire.flip_bit = (uint32_t)take(&input, 2);
     wire.flip_frames = bits >> 4 & 1;
-    ql_loss_set(&wire.loss, bits & 32 ? 0.5 : 0);
+    ql_line_init(&wire.line, bits, &blocks, counters);
+    ql_impairment impairment = {.loss = bits & 32 ? 0.5 : 0, .corrupt = bits & 64 ? 0.5 : 0};
+    ql_line_impair(&wire.line, &impairment);
     while (input.at < input.end) {
         uint32_t octets;
         uint8_t what = (uint8_t)take(&input, 1);
