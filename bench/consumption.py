@@ -1,13 +1,14 @@
 """What the processes of a lab take of the machine, by /proc."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from netns_lab.directory import LabDirectory
 from netns_lab.processes import marked_commands
 
 OCTETS_PER_MB = 1e6
+NS_PER_S = 1e9
 
 
 def memory_mb(pids: Iterable[int]) -> float:
@@ -23,6 +24,21 @@ def resident_mb(pid: int) -> float:
 def cpu_s(pids: Iterable[int]) -> float:
     """Seconds of processor time that these processes have used."""
     return sum(_ticks(pid) for pid in pids) / os.sysconf("SC_CLK_TCK")
+
+
+def run_time_s(pid: int) -> float:
+    """Seconds that the threads which a process has now have run, to the nanosecond (schedstat)."""
+    return sum(int(task.joinpath("schedstat").read_text().split()[0]) for task in _tasks(pid)) / NS_PER_S
+
+
+def pin(pid: int, core: int) -> None:
+    """Keeps every thread that a process has on one core."""
+    for task in _tasks(pid):
+        os.sched_setaffinity(int(task.name), {core})
+
+
+def _tasks(pid: int) -> Iterator[Path]:
+    return Path(f"/proc/{pid}/task").iterdir()
 
 
 def lab_pids(lab: str) -> list[int]:

@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
+
+Result = TypeVar("Result")
 
 
 def _nothing() -> None: ...
@@ -31,6 +34,15 @@ def interleaved(works: Mapping[str, Work], rounds: int) -> dict[str, list[float]
                 work.run()
                 samples[name].append((time.perf_counter_ns() - start) / work.frames)
     return {name: taken[1:] for name, taken in samples.items()}
+
+
+def in_turn(measurements: Mapping[str, Callable[[], Result]], rounds: int) -> dict[str, list[Result]]:
+    """What each measurement gave, one sample a round."""
+    samples: dict[str, list[Result]] = {name: [] for name in measurements}
+    for _ in range(rounds):
+        for name, measure in measurements.items():
+            samples[name].append(measure())
+    return samples
 
 
 @contextmanager

@@ -14,8 +14,10 @@ from netns_lab.trial import Traffic
 from pyroute2 import IPRoute
 
 from bench.figures import Figure, figure
+from bench.iperf import throughput_gbps
+from bench.pairs import Pair, veth_pair
+from bench.sampling import in_turn
 from bench.shell import timed_command
-from bench.tcp import throughput_gbps, veth_pair
 from dataplane.link_state import LinkMonitor
 from dataplane.namespace import run_in_namespace
 
@@ -26,7 +28,7 @@ CUTS = 5
 CUT_OBSERVED_S = 0.5
 SILENCE_OBSERVED_S = 6.0
 TRAFFIC_LIMIT_S = 180.0
-TCP_S = 3.0
+TCP_S = 3
 
 Say = Callable[[str], None]
 
@@ -106,16 +108,18 @@ def _await_carrier(monitor: LinkMonitor, interface: str, carrier: bool) -> None:
 
 
 def _tcp(plan: LabPlan) -> tuple[Figure, Figure]:
-    link = next(link for link in plan.links if link.macsec is not None)
-    source, destination = (plan.node(end.node).namespace for end in link.ends)
-    address = link.ends[1].addresses[0].partition("/")[0]
-    channel_gbps, veth_gbps = [], []
-    with veth_pair() as (veth_source, veth_destination, veth_address):
-        for _ in range(ROUNDS):
-            veth_gbps.append(throughput_gbps(veth_source, veth_destination, veth_address, TCP_S))
-            channel_gbps.append(throughput_gbps(source, destination, address, TCP_S))
-    veth = figure("one TCP stream over bare veth", "Gbit/s", veth_gbps)
-    return figure("one TCP stream over one MACsec channel", "Gbit/s", channel_gbps, 1, "at least", veth), veth
+    near, far = next(link for link in plan.links if link.macsec is not None).ends
+    addresses = [end.addresses[0].partition("/")[0] for end in (near, far)]
+    channel = Pair(*(plan.node(end.node).namespace for end in (near, far)), *addresses)
+    with veth_pair() as veth:
+        works = {
+            "veth": partial(throughput_gbps, veth, TCP_S),
+            "channel": partial(throughput_gbps, channel, TCP_S),
+        }
+        gbps = in_turn(works, ROUNDS)
+    reference = figure("one TCP stream over bare veth", "Gbit/s", gbps["veth"])
+    name = "one TCP stream over one MACsec channel"
+    return figure(name, "Gbit/s", gbps["channel"], 1, "at least", reference), reference
 
 
 def _outages(lab: RunningLab, say: Say) -> list[Figure]:

@@ -225,22 +225,32 @@ def test_a_venv_that_came_from_another_machine_gets_the_packages_it_lacks(machin
     assert not any("-m venv" in call or "-m pip" in call for call in calls)
 
 
-def test_only_the_tests_get_clang(machine: Machine) -> None:
+@pytest.mark.parametrize(
+    ("command", "packages"),
+    [
+        ("test", ["clang libclang-rt-dev", "iperf3 wireguard-go wireguard-tools"]),
+        ("bench", ["iperf3 wireguard-go wireguard-tools"]),
+        ("up", []),
+    ],
+)
+def test_what_only_tests_and_benchmarks_need_comes_with_them(
+    machine: Machine, command: str, packages: list[str]
+) -> None:
     machine.fake("id", "echo 0")
     machine.fake("apt-get", "")
-    assert machine.run("up")[0] == 0
-    assert not any(call.startswith("apt-get") for call in machine.calls())
-    code, out, err = machine.run("test", "-k", "fuzz")
-    assert (code, out) == (0, f"ran in|{machine.folder}|test|-k|fuzz|")
-    assert "installing clang" in err
-    assert any(call.endswith("--no-install-recommends clang libclang-rt-dev") for call in machine.calls())
+    code, out, err = machine.run(command, "-k", "fuzz")
+    assert (code, out) == (0, f"ran in|{machine.folder}|{command}|-k|fuzz|")
+    installed = [call for call in machine.calls() if call.startswith("apt-get")]
+    assert [call.partition("--no-install-recommends ")[2] for call in installed] == packages
+    assert all(f"installing {names}" in err for names in packages)
 
 
-def test_without_clang_the_tests_run_all_the_same(machine: Machine) -> None:
+def test_without_clang_and_iperf3_the_tests_run_all_the_same(machine: Machine) -> None:
     machine.run()
     code, out, err = machine.run("test")
     assert (code, out) == (0, f"ran in|{machine.folder}|test|")
     assert "the fuzz targets cannot run" in err
+    assert "some benchmarks cannot run" in err
 
 
 def test_missing_ipsec_mb_is_skipped_with_a_word(machine: Machine) -> None:

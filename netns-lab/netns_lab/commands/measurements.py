@@ -55,7 +55,10 @@ def test(
 
 
 def bench(
-    benchmark: Annotated[str, typer.Argument(metavar="NAME", help="smoke, scale or crypto.")],
+    benchmark: Annotated[str, typer.Argument(metavar="NAME", help="smoke, scale, link or crypto.")],
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="PART", help="This part of link; repeatable.")
+    ] = None,
     format: FormatOption = None,
 ) -> None:
     """Measure on this machine.
@@ -65,9 +68,11 @@ def bench(
     \b
     Examples:
       sudo ./quadlink bench smoke
+      sudo ./quadlink bench link --only tcp
       ./quadlink bench crypto --format json
     """
     if benchmark != "crypto":  # which makes no lab
         need_root()
     chosen = format or Options.format
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "bench", benchmark, "--format", chosen.value])
+    words = [benchmark, "--format", chosen.value, *(word for part in only or [] for word in ("--only", part))]
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "bench", *words])

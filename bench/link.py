@@ -1,0 +1,58 @@
+"""What a link does to traffic: how fast it is, what it adds, how exactly it impairs.
+
+Everything is measured on labs and namespaces of its own, what is compared in turn, and a figure is the median
+of its samples.
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from netns_lab.directory import LabError
+
+from bench import link_round_trip, link_tcp
+from bench.figures import Figure
+from bench.link_effort import FULL, Effort, Say
+
+PACKAGES = {"iperf3": "iperf3", "wireguard-go": "wireguard-go", "wg": "wireguard-tools"}
+"""Debian's packages of the commands that are measured with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some of the figures, and the commands that measuring them takes."""
+
+    measure: Callable[[Effort], list[Figure]]
+    commands: tuple[str, ...] = ()
+
+
+PARTS = {
+    "tcp": Part(link_tcp.streams, ("iperf3", "wireguard-go", "wg")),
+    "round-trip": Part(link_round_trip.round_trips),
+    "idle": Part(link_round_trip.idle),
+    "many-links": Part(link_tcp.among_many, ("iperf3",)),
+}
+
+
+def run(say: Say, only: Sequence[str] = (), effort: Effort = FULL) -> list[Figure]:
+    """The figures of all parts, or of those in `only`.
+
+    LabError, before anything is measured, where there is no such part or a command is missing.
+    """
+    if unknown := sorted(set(only) - set(PARTS)):
+        raise LabError(f"bench link has no part {unknown[0]}; its parts are {', '.join(PARTS)}")
+    chosen = {name: part for name, part in PARTS.items() if not only or name in only}
+    _check_commands({command for part in chosen.values() for command in part.commands})
+    figures = []
+    for name, part in chosen.items():
+        say(f"bench: {name}")
+        figures += part.measure(effort)
+    return figures
+
+
+def _check_commands(commands: set[str]) -> None:
+    missing = sorted(PACKAGES[command] for command in commands if shutil.which(command) is None)
+    if missing:
+        raise LabError(
+            f"this measures with {' and '.join(missing)}; run: apt-get install {' '.join(missing)}"
+        )
