@@ -128,7 +128,8 @@ def make_secys(
     with ExitStack() as undo:
         secys, numbers, first_pns = [], [], []
         for sci, ssci, slots in zip(scis, sscis, counters, strict=True):
-            secys.append(NativeSecY(_config(specification, macsec, sci), slots, library))
+            config = secy_config(macsec, sci, specification.common_port_mtu)
+            secys.append(NativeSecY(config, slots, library))
             undo.callback(secys[-1].close)
             check_association(suite, AN, sak, macsec.next_pn or 1, ssci)
         for sci, ssci in zip(scis, sscis, strict=True):
@@ -182,7 +183,8 @@ def _reserve(
     return first_pn, numbers
 
 
-def _config(specification: LinkSpecification, macsec: MacsecSpecification, sci: bytes) -> SecYConfig:
+def secy_config(macsec: MacsecSpecification, sci: bytes, mtu: int | None = None) -> SecYConfig:
+    """The management parameters of the SecY `sci` of a link; mtu is its Common Port's."""
     return SecYConfig(
         sci=sci,
         cipher=macsec.cipher,
@@ -195,7 +197,7 @@ def _config(specification: LinkSpecification, macsec: MacsecSpecification, sci: 
         use_es=macsec.end_station,
         clear_tags=macsec.clear_tags,
         bypass=macsec.bypass,
-        mtu=specification.common_port_mtu,
+        mtu=mtu,
     )
 
 

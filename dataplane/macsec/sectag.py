@@ -21,13 +21,14 @@ SINGLE_COPY_BROADCAST_PORT = b"\0\0"
 VLAN_ETHERTYPES = (0x8100, 0x88A8)
 VLAN_TAG_OCTETS = 4
 
-_VERSION = 0x80
-_END_STATION = 0x40
-_SCI_PRESENT = 0x20
-_SINGLE_COPY_BROADCAST = 0x10
-_ENCRYPTED = 0x08
-_CHANGED = 0x04
-_AN = 0x03
+# The octet of TCI and AN (Figure 9-3).
+VERSION = 0x80
+END_STATION = 0x40
+SCI_PRESENT = 0x20
+SINGLE_COPY_BROADCAST = 0x10
+ENCRYPTED = 0x08
+CHANGED = 0x04
+ASSOCIATION_NUMBER = 0x03
 
 
 class DecodeError(ValueError):
@@ -58,11 +59,11 @@ class SecTag:
     def encode(self) -> bytes:
         """The tag from its EtherType on: 8 octets, or 16 with an SCI."""
         tci = (
-            (_END_STATION if self.end_station else 0)
-            | (_SCI_PRESENT if self.sci is not None else 0)
-            | (_SINGLE_COPY_BROADCAST if self.single_copy_broadcast else 0)
-            | (_ENCRYPTED if self.encrypted else 0)
-            | (_CHANGED if self.changed else 0)
+            (END_STATION if self.end_station else 0)
+            | (SCI_PRESENT if self.sci is not None else 0)
+            | (SINGLE_COPY_BROADCAST if self.single_copy_broadcast else 0)
+            | (ENCRYPTED if self.encrypted else 0)
+            | (CHANGED if self.changed else 0)
             | self.an
         )
         head = MACSEC_ETHERTYPE.to_bytes(2) + bytes((tci, self.short_length)) + self.pn.to_bytes(4)
@@ -79,24 +80,24 @@ class SecTag:
         if ethertype(mpdu) != MACSEC_ETHERTYPE:
             raise DecodeError(f"9.12 b: EtherType {mpdu[0:2].hex()}, expected 88e5")
         tci, short_length = mpdu[2], mpdu[3]
-        if tci & _VERSION:
+        if tci & VERSION:
             raise DecodeError("9.12 c: V is set, expected version 0")
-        has_sci = bool(tci & _SCI_PRESENT)
-        if has_sci and tci & (_END_STATION | _SINGLE_COPY_BROADCAST):
+        has_sci = bool(tci & SCI_PRESENT)
+        if has_sci and tci & (END_STATION | SINGLE_COPY_BROADCAST):
             raise DecodeError("9.12 d: SC is set together with ES or SCB")
         if short_length & 0xC0:
             raise DecodeError(f"9.12 e: SL octet is {short_length:#04x}, expected its upper two bits clear")
         if short_length >= SHORT_LENGTH_LIMIT:
             raise DecodeError(f"9.7: SL is {short_length}, expected less than {SHORT_LENGTH_LIMIT}")
         tag = cls(
-            an=tci & _AN,
+            an=tci & ASSOCIATION_NUMBER,
             short_length=short_length,
             pn=int.from_bytes(mpdu[4:8]),
             sci=mpdu[8:16] if has_sci else None,
-            encrypted=bool(tci & _ENCRYPTED),
-            changed=bool(tci & _CHANGED),
-            end_station=bool(tci & _END_STATION),
-            single_copy_broadcast=bool(tci & _SINGLE_COPY_BROADCAST),
+            encrypted=bool(tci & ENCRYPTED),
+            changed=bool(tci & CHANGED),
+            end_station=bool(tci & END_STATION),
+            single_copy_broadcast=bool(tci & SINGLE_COPY_BROADCAST),
         )
         tag._check_length(len(mpdu))
         return tag

@@ -79,7 +79,7 @@ def _verify_tagged(state: SecYState, received: _Received) -> tuple[Verdict, byte
     # What is changed text cannot be delivered unless it is valid.
     only_valid = state.config.validate_frames is ValidateFrames.STRICT or tag.changed
     # 10.6.1 receive SA assignment
-    channel = _find_channel(state, received)
+    channel = find_channel(state, tag, received.source)
     sa = None if channel is None else channel.sas.get(tag.an)
     if channel is None or sa is None:
         if channel is not None:
@@ -92,13 +92,12 @@ def _verify_tagged(state: SecYState, received: _Received) -> tuple[Verdict, byte
     return verdict, user_data
 
 
-def _find_channel(state: SecYState, received: _Received) -> ReceiveChannel | None:
-    """The SC that a SecTAG names, or the only one that it can mean (9.5, 9.9)."""
-    tag = received.tag
+def find_channel(state: SecYState, tag: SecTag, source: bytes) -> ReceiveChannel | None:
+    """The SC that a SecTAG names, or the only one that it can mean (9.5, 9.9), in a frame of this source."""
     if tag.sci is not None:
         return state.channels.get(tag.sci)
     if tag.end_station:
-        return state.channels.get(tag.end_station_sci(received.source))
+        return state.channels.get(tag.end_station_sci(source))
     candidates = [
         channel
         for sci, channel in state.channels.items()

@@ -7,6 +7,7 @@ import typer
 from netns_lab.boundary import run_command
 from netns_lab.commands import (
     conformance,
+    explanations,
     faults,
     files,
     life,
@@ -50,6 +51,7 @@ app.command()(nodes.logs)
 app.add_typer(faults.fail_app, name="fail", help="Break something, on purpose.")
 app.command()(faults.heal)
 app.add_typer(conformance.conform_app, name="conform", help="Hold an implementation against test vectors.")
+app.command()(explanations.explain)
 app.command()(machine.doctor)
 app.command()(shells.completion)
 app.command()(measurements.demo)

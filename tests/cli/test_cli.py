@@ -25,6 +25,7 @@ COMMANDS = (
     "fail",
     "heal",
     "conform",
+    "explain",
     "completion",
     "doctor",
     "demo",

@@ -1,13 +1,19 @@
 """Links with every MACsec setting of a topology: they carry traffic, show what they are, end in silence."""
 
+import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from dataplane.client import EngineClient
+from dataplane.frames import FrameBatch
+from dataplane.links.secys import secy_config
 from dataplane.macsec.counters import SLOTS
 from dataplane.macsec.native import cipher_libraries
+from dataplane.macsec.reference import ReferenceSecY
 from tests.lab.harness import Lab
 from tests.lab.two_hosts import DATAGRAMS, cross, two_hosts
 from tests.waiting import eventually
@@ -77,6 +83,40 @@ def test_links_carry_traffic_as_they_are_set_and_show_it(lab: Lab) -> None:
         library = "openssl" if link == "integrity" else cipher_libraries()[0]
         assert row[2:4] == [near["cipher"], library]
         assert " ".join(row[4:]).startswith(f"{protection} 0 ")
+
+
+def test_a_frame_is_explained_for_the_secy_that_it_goes_to(lab: Lab) -> None:
+    engine = EngineClient(lab.directory.engine_socket)
+    try:
+        states = {state.name: state for state in engine.links()}
+        saks = {link: engine.export_sak(link) for link in ("offset", "xpn")}
+    finally:
+        engine.close()
+    for link, sak in saks.items():
+        state = states[link]
+        assert state.macsec is not None
+        sender, (channel,) = state.secys[0], state.secys[1].channels
+        sci = bytes.fromhex(sender.sci)
+        secy = ReferenceSecY(secy_config(state.macsec, sci))
+        sak = replace(sak, confidentiality_offset=state.macsec.confidentiality_offset)
+        secy.install_transmit_sa(0, sak, channel.next_pn + 5, sender.ssci)
+        frame = bytes(6) + sci[:6] + b"\x08\x00" + bytes(60)
+        batch = FrameBatch.from_frames([frame])
+        secy.protect(batch)
+        octets = batch.frame(0).hex()
+        (told,) = lab.json("explain", octets, "--link", link)["frames"]
+        assert {tuple(result["if"]): result["verdict"] for result in told["results"]} == {
+            ("ICV wrong",): "InPktsNotValid",
+            ("ICV right",): "InPktsOK",
+        }
+        assert told["notes"] == ["received at b, if it came now"]
+        (told,) = lab.json("explain", octets, "--link", link, "--with-keys")["frames"]
+        assert [check["met"] for check in told["checks"]] == [True] * 6
+        assert [result["counters"]["InPktsOK"] for result in told["results"]] == [1]
+        assert bytes.fromhex(told["opened"]) == frame
+        assert sak.key.hex() not in json.dumps(told)
+    assert "was exported" in lab.directory.log("engine").read_text()
+    assert "no link xpm, nearest is 'xpn'" in lab.run("explain", octets, "--link", "xpm").stderr
 
 
 def test_a_sak_that_runs_out_is_an_event_and_then_its_link_is_silent_and_down(lab: Lab) -> None:

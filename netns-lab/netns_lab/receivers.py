@@ -1,0 +1,165 @@
+"""For which SecY `quadlink explain` explains a frame: one of a running lab, or one that options describe."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dataplane.client import EngineClient, EngineGone
+from dataplane.interface import LinkError, LinkState
+from dataplane.links.secys import secy_config
+from dataplane.macsec.dissection import clear_tags, sci_text
+from dataplane.macsec.judgement import Receiver
+from dataplane.macsec.sak import Sak
+from dataplane.macsec.sectag import DecodeError, SecTag, clear_header_octets
+from dataplane.macsec.secy import SecYConfig, SecYError, ValidateFrames
+from dataplane.macsec.suites import GCM_AES_256, CipherSuite, cipher_suite
+from netns_lab.directory import LabDirectory, LabError
+from netns_lab.names import unknown
+
+OWN_SCI = bytes(8)
+"""Of the receiving SecY, where nothing depends on it."""
+FROM_FILE = "@"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """For which SecY, in which modes of validateFrames, and what was assumed of it."""
+
+    receiver: Receiver
+    modes: Sequence[ValidateFrames]
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverOptions:
+    """What a user told of a SecY; None: what the frame or the SAK suggests, of `validate` every mode."""
+
+    cipher: str | None = None
+    sci: str | None = None
+    sak: str | None = None
+    salt: str | None = None
+    ssci: int | None = None
+    confidentiality_offset: int = 0
+    validate: str | None = None
+    replay_window: int = 0
+    replay_protect: bool = True
+    next_pn: int = 1
+    clear_tags: int | None = None
+
+
+def described(options: ReceiverOptions, frame: bytes) -> Question:
+    """The SecY that options describe. Raises LabError where there can be none like that."""
+    notes = []
+    tags = clear_tags(frame) if options.clear_tags is None else options.clear_tags
+    if tags and options.clear_tags is None:
+        notes.append(f"clear_tags {tags} is assumed, because a SecTAG follows the VLAN tags")
+    sak = (
+        None
+        if options.sak is None
+        else Sak(
+            _octets("--sak", _key_text(options.sak)),
+            b"" if options.salt is None else _octets("--salt", options.salt),
+            confidentiality_offset=options.confidentiality_offset,
+        )
+    )
+    try:
+        config = SecYConfig(
+            OWN_SCI,
+            cipher=_suite(options, sak).name,
+            replay_protect=options.replay_protect,
+            replay_window=options.replay_window,
+            clear_tags=tags,
+        )
+        receiver = Receiver(
+            config,
+            next_pn=options.next_pn,
+            lowest_pn=max(1, options.next_pn - options.replay_window),
+            sci=None if options.sci is None else _octets("--sci", options.sci.replace("/", "")),
+            sak=sak,
+            ssci=options.ssci,
+        )
+    except SecYError as refusal:
+        raise LabError(f"explain: {refusal}") from None
+    modes = list(ValidateFrames)[::-1] if options.validate is None else [ValidateFrames(options.validate)]
+    return Question(receiver, modes, notes)
+
+
+def _suite(options: ReceiverOptions, sak: Sak | None) -> CipherSuite:
+    """The one that was named, or that fits the SAK."""
+    if options.cipher is not None:
+        try:
+            return cipher_suite(options.cipher)
+        except ValueError as error:
+            raise LabError(f"--cipher: {error}") from None
+    if sak is None:
+        return GCM_AES_256
+    xpn = "XPN-" if sak.salt else ""
+    return cipher_suite(f"GCM-AES-{xpn}{'128' if len(sak.key) == 16 else '256'}")
+
+
+def of_link(directory: LabDirectory, link: str, frame: bytes, sak: str | None, with_keys: bool) -> Question:
+    """The SecY of a running lab that the frame goes to, as it is now. Raises LabError."""
+    try:
+        engine = EngineClient(directory.engine_socket)
+        try:
+            states = {state.name: state for state in engine.links()}
+            if link not in states:
+                raise LabError(unknown("link", link, states))
+            state = states[link]
+            if state.macsec is None:
+                raise LabError(f"link {link} is plain: it has no SecY")
+            key = engine.export_sak(link) if with_keys else None
+        finally:
+            engine.close()
+    except (EngineGone, LinkError) as error:
+        raise LabError(str(error)) from None
+    macsec = state.macsec
+    end, notes = _receiving_end(state, frame)
+    if sak is not None:
+        key = Sak(_octets("--sak", _key_text(sak)))
+    channel, sender = state.secys[end].channels[0], state.secys[1 - end]
+    config = secy_config(macsec, bytes.fromhex(state.secys[end].sci))
+    offset = macsec.confidentiality_offset
+    try:
+        receiver = Receiver(
+            config,
+            next_pn=channel.next_pn,
+            lowest_pn=channel.lowest_pn,
+            sci=bytes.fromhex(channel.sci),
+            an=channel.an,
+            sak=None if key is None else replace(key, confidentiality_offset=offset),
+            ssci=None if key is None else sender.ssci,
+        )
+    except SecYError as refusal:
+        raise LabError(f"link {link}: {refusal}") from None
+    return Question(receiver, [config.validate_frames], notes)
+
+
+def _receiving_end(state: LinkState, frame: bytes) -> tuple[int, list[str]]:
+    """The end whose SecY hears the frame's sender: by the SCI of the frame, else by its source address."""
+    try:
+        sci = SecTag.decode(frame[clear_header_octets(frame, clear_tags(frame)) :]).sci
+    except DecodeError:
+        sci = None
+    for told in (sci, frame[6:12]):
+        for end, secy in enumerate(state.secys):
+            if told and bytes.fromhex(secy.channels[0].sci).startswith(told):
+                return end, [f"received at {state.ends[end].node}, if it came now"]
+    ends = " nor ".join(
+        f"{end.node} ({sci_text(bytes.fromhex(secy.sci))})"
+        for end, secy in zip(state.ends, state.secys, strict=True)
+    )
+    return 0, [f"it is neither from {ends}; received at {state.ends[0].node}, if it came now"]
+
+
+def _key_text(text: str) -> str:
+    """What an option says, or for @FILE what the file says: command lines can be read by everybody."""
+    return Path(text[1:]).read_text().strip() if text.startswith(FROM_FILE) else text
+
+
+def _octets(option: str, text: str) -> bytes:
+    """Never tells the text: it may be a key."""
+    try:
+        return bytes.fromhex(text.replace(":", ""))
+    except ValueError:
+        raise LabError(f"{option}: found {len(text)} characters that are no octets in hex") from None
