@@ -37,6 +37,7 @@ from dataplane.ports.port import Port
 from dataplane.ports.tap import TapPort
 
 MAXIMUM_LINKS = 4096
+ALWAYS_NS = 2**64 - 1
 log = logging.getLogger("engine")
 MTU_OCTETS = range(68, 65522)
 """What IPv4 needs at least (RFC 791) and what a TAP device can have at most."""
@@ -51,12 +52,14 @@ class Engine:
     """Carries the frames of a lab's links.
 
     `on_event` hears every change of a carrier and of a fault, and of packet numbers that run out; `ledger`
-    is where the packet numbers of given SAKs are kept.
+    is where the packet numbers of given SAKs are kept. `workers` threads, by default one for each CPU, carry
+    the frames; with `busy_poll` they never sleep, so each takes a whole CPU and frames wait for no wake-up.
     """
 
     def __init__(
         self,
         workers: int | None = None,
+        busy_poll: bool = False,
         counters_path: Path | None = None,
         ledger: Ledger | None = None,
         on_event: Callable[[EngineEvent], None] = lambda event: None,
@@ -73,7 +76,7 @@ class Engine:
         self._on_event = on_event
         self._now_ns = now_ns
         self._counters = np.frombuffer(_counter_memory(counters_path), dtype=np.uint64)
-        self._core = lib.ql_engine_new(workers or os.cpu_count() or 1)
+        self._core = lib.ql_engine_new(workers or os.cpu_count() or 1, ALWAYS_NS if busy_poll else 0)
         if self._core == ffi.NULL:
             raise OSError(ffi.errno, f"no worker threads: {os.strerror(ffi.errno)}")
 

@@ -31,8 +31,9 @@ log = logging.getLogger("engine")
 class Service:
     """Serves one engine to any number of clients."""
 
-    def __init__(self, counters_path: Path, ledger: Ledger) -> None:
-        self.engine = Engine(counters_path=counters_path, ledger=ledger, on_event=self._publish)
+    def __init__(self, engine: Callable[[Callable[[EngineEvent], None]], Engine]) -> None:
+        """`engine` makes it, given who hears its events."""
+        self.engine = engine(self._publish)
         self.subscribers = Subscribers()
         self._draining: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
@@ -200,29 +201,39 @@ REQUESTS: dict[str, Callable[[Service, Document], Any]] = {
 }
 
 
-async def serve(socket_path: Path, counters_path: Path, ledger: Ledger) -> None:
+async def serve(arguments: argparse.Namespace) -> None:
     """Runs the engine process until it is told to stop."""
-    service = Service(counters_path, ledger)
+    service = Service(
+        lambda on_event: Engine(
+            workers=arguments.workers,
+            busy_poll=arguments.busy_poll,
+            counters_path=arguments.counters,
+            ledger=Ledger(arguments.ledger),
+            on_event=on_event,
+        )
+    )
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, service.stopping.set)
     # Ctrl-C in the terminal that brought the lab up is not meant for the engine.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    await service.run(socket_path)
+    await service.run(arguments.socket)
 
 
 def main() -> None:
-    """The engine process: python -m dataplane.service --socket PATH --counters PATH [--ledger DIRECTORY]."""
+    """The engine process: python -m dataplane.service --socket PATH --counters PATH ..."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--counters", type=Path, required=True)
     parser.add_argument("--ledger", type=Path, default=LEDGER_DIRECTORY)
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--busy-poll", action="store_true")
     arguments = parser.parse_args()
     os.umask(0o077)
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s"
     )
     descriptors.allow_all()
-    asyncio.run(serve(arguments.socket, arguments.counters, Ledger(arguments.ledger)))
+    asyncio.run(serve(arguments))
 
 
 if __name__ == "__main__":

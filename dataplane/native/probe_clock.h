@@ -1,9 +1,7 @@
 /* What the probes' loops share: the time, waits for a deadline, and counters that one thread writes. */
 #pragma once
-#include <stdint.h>
-#include <time.h>
+#include "clock.h"
 
-#define QL_NS_PER_S UINT64_C(1000000000)
 #define QL_STOP_CHECK_NS UINT64_C(20000000) /* longest wait between two looks at a request to stop */
 
 static inline uint64_t ql_load(const uint64_t *counter)
@@ -20,18 +18,6 @@ static inline void ql_store(uint64_t *counter, uint64_t value)
 static inline void ql_add(uint64_t *counter, uint64_t number)
 {
     ql_store(counter, ql_load(counter) + number);
-}
-
-static inline uint64_t ql_clock_ns(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * QL_NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-static inline uint64_t ql_now_ns(void)
-{
-    return ql_clock_ns(CLOCK_MONOTONIC);
 }
 
 /* Waits for the deadline, asleep or spinning. Returns the time, or 0 where `stop` became other than 0. */

@@ -2,22 +2,36 @@
 #include "wire.h"
 
 #include "capture.h"
+#include "clock.h"
 #include "count.h"
 #include "sectag.h"
 
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+ql_wire *ql_wire_new(const ql_wire_config *config, ql_block_pool *pool)
+{
+    ql_wire *wire = calloc(1, sizeof *wire);
+    if (wire == NULL)
+        return NULL;
+    wire->config = *config;
+    ql_line_init(&wire->line, config->seed, pool, config->counters);
+    wire->transmitting = config->transmit == NULL || ql_secy_operational(config->transmit);
+    wire->deadline_ns = UINT64_MAX;
+    return wire;
+}
+
+void ql_wire_free(ql_wire *wire)
+{
+    if (wire == NULL)
+        return;
+    ql_line_clear(&wire->line);
+    free(wire);
+}
 
 static void count(ql_wire *wire, int counter, uint64_t by)
 {
     ql_count(&wire->config.counters[counter], by);
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 /* EAPOL, also behind VLAN tags (IEEE 802.1Q): a node must not reach the far KaY that way either. */
@@ -108,7 +122,7 @@ static void flip_bits(ql_wire *wire, ql_burst *burst)
 /* Counts how long the burst's frames took since they were asked for. */
 static void count_latency(ql_wire *wire, uint32_t frames, uint64_t since_ns)
 {
-    uint64_t took_ns = now_ns() - since_ns;
+    uint64_t took_ns = ql_now_ns() - since_ns;
     int bucket = 0;
     while (bucket < QL_WIRE_COUNTERS - QL_WIRE_LATENCY_BUCKETS - 1 && took_ns >= 1000ull << bucket)
         bucket++;
@@ -127,19 +141,39 @@ static void deliver(ql_wire *wire, ql_scratch *scratch, uint64_t since_ns)
     count_latency(wire, frames, since_ns);
 }
 
+/* Loses all frames of the burst where a fault is active. */
+static void fault(ql_wire *wire, ql_burst *burst)
+{
+    if (!atomic_load_explicit(&wire->blocked, memory_order_relaxed))
+        return;
+    count(wire, QL_WIRE_DROP_FAULT, burst->count);
+    burst->count = 0;
+}
+
 /* From the sending SecY's output on. */
-static void cross(ql_wire *wire, ql_scratch *scratch, uint64_t since_ns)
+static void cross(ql_wire *wire, ql_scratch *scratch, uint64_t now_ns)
 {
     ql_burst *burst = &scratch->burst;
     flip_bits(wire, burst);
     ql_line_corrupt(&wire->line, burst);
     capture_side(wire, burst, QL_CAPTURE_WIRE);
-    if (atomic_load_explicit(&wire->blocked, memory_order_relaxed)) {
-        count(wire, QL_WIRE_DROP_FAULT, burst->count);
-        return;
-    }
-    ql_line_enter(&wire->line, burst, since_ns);
-    deliver(wire, scratch, since_ns);
+    fault(wire, burst);
+    ql_line_enter(&wire->line, burst, now_ns);
+    deliver(wire, scratch, now_ns);
+}
+
+uint64_t ql_wire_next_ns(const ql_wire *wire)
+{
+    return ql_line_next_ns(&wire->line);
+}
+
+void ql_wire_release(ql_wire *wire, ql_scratch *scratch, uint64_t now_ns)
+{
+    uint64_t due_ns = ql_line_next_ns(&wire->line);
+    scratch->burst.count = 0;
+    ql_line_leave(&wire->line, &scratch->burst, now_ns);
+    fault(wire, &scratch->burst);
+    deliver(wire, scratch, due_ns);
 }
 
 /* Takes a burst from the sending port, as many frames as it holds. */
@@ -151,7 +185,7 @@ static enum ql_received receive(ql_wire *wire, ql_scratch *scratch)
 
 int ql_wire_run(ql_wire *wire, ql_scratch *scratch)
 {
-    uint64_t since_ns = now_ns();
+    uint64_t since_ns = ql_now_ns();
     if (receive(wire, scratch) == QL_PORT_GONE)
         atomic_store(&wire->port_gone, 1);
     ql_burst *burst = &scratch->burst;
@@ -178,6 +212,6 @@ uint64_t ql_wire_inject(ql_wire *wire, ql_scratch *scratch, const uint8_t *frame
         ql_burst_push(burst, lengths[i]);
         octets += lengths[i];
     }
-    cross(wire, scratch, now_ns());
+    cross(wire, scratch, ql_now_ns());
     return octets;
 }

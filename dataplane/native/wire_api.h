@@ -67,8 +67,9 @@ typedef struct {
 } ql_wire_config;
 
 typedef struct ql_engine ql_engine;
-/* Starts the worker threads; NULL with errno set where that fails. */
-ql_engine *ql_engine_new(uint32_t workers);
+/* Starts the worker threads; NULL with errno set where that fails. A worker sleeps when nothing was to do for
+   busy_poll_ns: 0 at once, UINT64_MAX never. */
+ql_engine *ql_engine_new(uint32_t workers, uint64_t busy_poll_ns);
 /* Stops the workers. Wires are forgotten; what they refer to is not touched. */
 void ql_engine_free(ql_engine *engine);
 /* Readable when a port went away, a SecY stopped sending or sends again, or its alarm went off: read it, then

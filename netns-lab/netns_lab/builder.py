@@ -86,7 +86,7 @@ def _check_capabilities() -> None:
 
 
 def _build(directory: LabDirectory, plan: LabPlan, keys: GivenKeys, say: Callable[[str], None]) -> None:
-    engine = start_engine(directory)
+    engine = start_engine(directory, plan.engine)
     try:
         make(directory, engine, nothing(plan.name), plan, keys, say)
     finally:

@@ -76,8 +76,18 @@ def why_not_changed(directory: LabDirectory) -> str:
 
 
 def difference_of(topology: Topology) -> Difference:
-    """What a topology, loaded with `known_plan`, makes of the lab of its name, which runs."""
-    return plan_change(topology, load_plan(LabDirectory(topology.name)), secrets.token_bytes)
+    """What a topology, loaded with `known_plan`, makes of the lab of its name, which runs.
+
+    Raises LabError where it has another engine: that would take every wire away.
+    """
+    running = load_plan(LabDirectory(topology.name))
+    difference = plan_change(topology, running, secrets.token_bytes)
+    if difference.wanted.engine != running.engine:
+        name = topology.name
+        raise LabError(
+            f"lab {name}: its `engine` cannot change; `quadlink down --name {name}`, then up again"
+        )
+    return difference
 
 
 @contextmanager

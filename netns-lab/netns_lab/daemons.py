@@ -18,6 +18,7 @@ from dataplane.client import EngineClient
 from dataplane.lines import LineStream
 from netns_lab.api import connect_controller
 from netns_lab.directory import LabDirectory, LabError
+from netns_lab.plan import EnginePlan
 from netns_lab.processes import start_daemon
 
 START_TIMEOUT_S = 30.0
@@ -35,10 +36,12 @@ def launch_controller(directory: LabDirectory) -> subprocess.Popen[bytes]:
     return _launch(directory, "controller", "netns_lab.controller", directory.name)
 
 
-def start_engine(directory: LabDirectory) -> EngineClient:
+def start_engine(directory: LabDirectory, plan: EnginePlan) -> EngineClient:
     """Starts the engine. LabError with the end of its log where it does not come to answer."""
-    files = ("--socket", str(directory.engine_socket), "--counters", str(directory.counters))
-    process = _launch(directory, "engine", "dataplane.service", *files)
+    arguments = ["--socket", str(directory.engine_socket), "--counters", str(directory.counters)]
+    arguments += ["--workers", str(plan.workers)] if plan.workers is not None else []
+    arguments += ["--busy-poll"] if plan.busy_poll else []
+    process = _launch(directory, "engine", "dataplane.service", *arguments)
     return _await(directory, "engine", process, lambda: EngineClient(directory.engine_socket))
 
 

@@ -200,11 +200,11 @@ def _without(plan: LabPlan, nodes: Collection[str], links: Collection[str]) -> L
         if link.name not in links and not any(end.node in nodes for end in link.ends)
     )
     names = {link.name for link in kept}
-    return LabPlan(
-        plan.name,
-        tuple(_with_interfaces_of(node, names) for node in plan.nodes if node.name not in nodes),
-        kept,
-        {name: addresses for name, addresses in plan.hosts.items() if name not in nodes},
+    return replace(
+        plan,
+        nodes=tuple(_with_interfaces_of(node, names) for node in plan.nodes if node.name not in nodes),
+        links=kept,
+        hosts={name: addresses for name, addresses in plan.hosts.items() if name not in nodes},
     )
 
 
@@ -227,7 +227,7 @@ def _with(plan: LabPlan, running: LabPlan, nodes: Iterable[NodePlan], links: Seq
         replace(node, interfaces=(*node.interfaces, *interfaces.get(node.name, ()))) for node in plan.nodes
     ]
     theirs = {node.name: running.hosts[node.name] for node in nodes}
-    return LabPlan(plan.name, (*ours, *nodes), (*plan.links, *links), {**plan.hosts, **theirs})
+    return replace(plan, nodes=(*ours, *nodes), links=(*plan.links, *links), hosts={**plan.hosts, **theirs})
 
 
 def _overlap(ours: Iterable[str], theirs: Iterable[str]) -> bool:

@@ -241,10 +241,18 @@ class Defaults(Model):
     link: LinkSettings = LinkSettings()
 
 
+class Engine(Model):
+    """The process that carries the frames of a lab."""
+
+    workers: Annotated[int, whole(1, 64, "threads that carry frames")] | None = None
+    busy_poll: bool = False
+
+
 class TopologyFile(Model):
     """The outer shape; nodes and links are read one by one, so that one bad link hides no other."""
 
     name: fields.LabName
+    engine: Engine = Engine()
     defaults: Defaults = Defaults()
     nodes: dict[fields.NodeName, Any] = Field(min_length=1)
     links: list[Any] = []
@@ -257,3 +265,4 @@ class Topology(Model):
     name: str
     nodes: dict[str, Node]
     links: tuple[Link, ...]
+    engine: Engine = Engine()

@@ -170,6 +170,14 @@ class LinkPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class EnginePlan:
+    """The engine's threads, None: one for each CPU, and whether they never sleep."""
+
+    workers: int | None = None
+    busy_poll: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LabPlan:
     """A lab, in file order; `hosts` maps a node to its best address per family, IPv4 first."""
 
@@ -177,6 +185,7 @@ class LabPlan:
     nodes: tuple[NodePlan, ...]
     links: tuple[LinkPlan, ...]
     hosts: Mapping[str, tuple[str, ...]]
+    engine: EnginePlan = EnginePlan()
 
     def node(self, name: str) -> NodePlan:
         return next(node for node in self.nodes if node.name == name)
@@ -225,7 +234,8 @@ def plan_lab(
         nodes.append(_plan_node(topology, name, addresses, ends))
         on_links = [address for index in positions[name] for address in addresses.links[index, name]]
         hosts[name] = announced.best([*on_links, *addresses.loopbacks[name]])
-    return LabPlan(topology.name, tuple(nodes), links, hosts)
+    engine = EnginePlan(topology.engine.workers, topology.engine.busy_poll)
+    return LabPlan(topology.name, tuple(nodes), links, hosts, engine)
 
 
 def _plan_link(

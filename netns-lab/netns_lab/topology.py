@@ -85,7 +85,12 @@ def _build(source: Value, file: str, known: KnownLabs) -> Topology:
 
     assert shape is not None, "a shape that cannot be read is a problem"
     running = known(shape.name)
-    topology = Topology(name=shape.name, nodes=nodes, links=_with_names(tuple(links.values()), running))
+    topology = Topology(
+        name=shape.name,
+        nodes=nodes,
+        links=_with_names(tuple(links.values()), running),
+        engine=shape.engine,
+    )
     try:
         plan_addresses(topology, running)
     except AddressError as error:

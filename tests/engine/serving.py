@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from dataplane.engine import Engine
 from dataplane.macsec.ledger import Ledger
 from dataplane.service import Service
 from tests.engine.bench import memory_ports, specification
@@ -30,7 +31,10 @@ class Serving:
 
     async def _run(self, folder: Path) -> None:
         self.loop = asyncio.get_running_loop()
-        self.service = Service(self.counters_path, Ledger(folder / "packet-numbers"))
+        ledger = Ledger(folder / "packet-numbers")
+        self.service = Service(
+            lambda on_event: Engine(counters_path=self.counters_path, ledger=ledger, on_event=on_event)
+        )
         self.service.engine.add_link(specification(), ports=self.ports)
         serving = asyncio.create_task(self.service.run(self.socket_path))
         while not self.socket_path.exists():

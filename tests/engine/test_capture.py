@@ -220,7 +220,7 @@ def test_the_ring_gives_back_what_it_took_around_its_end(
 ) -> None:
     """The ring against a model: records of 24 octets and the kept octets, padded to 8; a full one drops."""
     node = memory_ports()
-    engine = lib.ql_engine_new(1)
+    engine = lib.ql_engine_new(1, 0)
     ring = lib.ql_capture_new(ring_octets, snap_octets)
     wire_id = plain_wire(engine, node[0], node[1])
     try:

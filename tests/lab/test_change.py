@@ -98,6 +98,15 @@ def test_the_same_file_again_is_nothing_to_change(quad: Changing) -> None:
     assert (document["action"], document["changes"], document["ready"]) == ("unchanged", [], True)
 
 
+def test_a_lab_keeps_its_engine(quad: Changing) -> None:
+    another = "engine: {workers: 1, busy_poll: true}\n"
+    quad.edit(("nodes:", f"{another}nodes:"))
+    answer = quad.up()
+    quad.edit((another, ""))
+    assert answer.returncode == 2
+    assert "its `engine` cannot change" in answer.stderr
+
+
 def test_loss_is_given_to_a_link_and_a_node_goes_with_all_that_runs_in_it(quad: Changing) -> None:
     inside = subprocess.Popen(["ip", "netns", "exec", f"{quad.lab.name}-aws-h2", "sleep", "100"])
     before = quad.lab.link("ch3")

@@ -89,7 +89,7 @@ def namespace() -> Iterator[None]:
 def our_end(secy: NativeSecY, to_guest: socket.socket, from_guest: socket.socket) -> Iterator[None]:
     """An interface whose frames worker threads take through the SecY to the guest and back."""
     with NetlinkSocket(NAMESPACE) as netlink, closing(TapPort(NAMESPACE, INTERFACE, netlink)) as port:
-        engine = lib.ql_engine_new(2)
+        engine = lib.ql_engine_new(2, 0)
         assert engine != ffi.NULL
         try:
             counters = np.zeros((2, WIRE_SLOTS), np.uint64)

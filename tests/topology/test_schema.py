@@ -16,6 +16,7 @@ SCHEMA = topology_schema()
 # Every key that the format has, each with a value of every form it takes.
 FULL = """\
 name: full
+engine: {workers: 2, busy_poll: true}
 defaults:
   node: {mtu: 1500, env: {A: b}, sysctl: {net.ipv4.ip_default_ttl: 9}, bgp: {password: secret, bfd: false}}
   link: {type: macsec, peer: true, mtu: 1400, macsec: {keys: static}, impair: {loss: 1%}}

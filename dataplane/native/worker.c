@@ -1,0 +1,235 @@
+/* The loop of a worker, which sleeps in epoll until a port or the clock has something for it. */
+#include "worker.h"
+
+#include "clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+/* LAST_BURSTS hold what a TAP device queues at most, its tx_queue_len of 1000 frames. */
+enum { EVENTS = 64, LAST_BURSTS = 16, FIRST_SLOTS = 8 };
+static const uint64_t STOP = UINT64_MAX, WAKE = UINT64_MAX - 1;
+
+void ql_worker_lock(ql_worker *worker)
+{
+    pthread_mutex_lock(&worker->gate);
+    pthread_mutex_lock(&worker->lock);
+    pthread_mutex_unlock(&worker->gate);
+}
+
+void ql_worker_unlock(ql_worker *worker)
+{
+    pthread_mutex_unlock(&worker->lock);
+}
+
+static void add_one(int event_fd)
+{
+    uint64_t one = 1;
+    ssize_t written = write(event_fd, &one, sizeof one);
+    (void)written; /* fails only when the counter is full: then the reader is told already */
+}
+
+/* Acts on what carrying frames brought to light. */
+static void look(ql_worker *worker, const ql_wire *wire, int changed)
+{
+    if (!changed)
+        return;
+    if (atomic_load(&wire->port_gone))
+        epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, wire->config.sending->fd, NULL);
+    add_one(worker->notify_fd);
+}
+
+static void place(ql_worker *worker, ql_wire *wire)
+{
+    uint64_t next_ns = ql_wire_next_ns(wire);
+    if (next_ns == wire->deadline_ns)
+        return;
+    wire->deadline_ns = next_ns;
+    ql_deadlines_place(&worker->deadlines, wire);
+    const ql_wire *first = ql_deadlines_first(&worker->deadlines);
+    atomic_store(&worker->next_ns, first != NULL ? first->deadline_ns : UINT64_MAX);
+}
+
+void ql_worker_reschedule(ql_worker *worker, ql_wire *wire)
+{
+    place(worker, wire);
+    add_one(worker->wake_fd);
+}
+
+/* One burst for each lock, so that a fault takes effect within it. */
+static void serve(ql_worker *worker, uint32_t slot)
+{
+    ql_worker_lock(worker);
+    ql_wire *wire = slot < worker->slots ? worker->wires[slot] : NULL;
+    if (wire != NULL) { /* else it was removed between the wait and the lock */
+        look(worker, wire, ql_wire_run(wire, &worker->scratch));
+        place(worker, wire);
+    }
+    ql_worker_unlock(worker);
+}
+
+/* Lets frames go on that are due; whether there were some. */
+static int release(ql_worker *worker)
+{
+    uint64_t now_ns = ql_now_ns();
+    if (atomic_load(&worker->next_ns) > now_ns)
+        return 0;
+    ql_worker_lock(worker);
+    ql_wire *wire = ql_deadlines_first(&worker->deadlines);
+    if (wire != NULL && wire->deadline_ns <= now_ns) {
+        ql_wire_release(wire, &worker->scratch, now_ns);
+        place(worker, wire);
+    }
+    ql_worker_unlock(worker);
+    return 1;
+}
+
+/* Waits for ports until the next deadline, or does not wait while the worker polls. */
+static int wait_for_ports(ql_worker *worker, struct epoll_event *events, int busy)
+{
+    struct timespec timeout = {0, 0};
+    uint64_t next_ns = atomic_load(&worker->next_ns);
+    if (!busy && next_ns == UINT64_MAX)
+        return epoll_wait(worker->epoll_fd, events, EVENTS, -1);
+    uint64_t now_ns = ql_now_ns();
+    if (!busy && next_ns > now_ns)
+        timeout = (struct timespec){(time_t)((next_ns - now_ns) / QL_NS_PER_S),
+                                    (long)((next_ns - now_ns) % QL_NS_PER_S)};
+    return epoll_pwait2(worker->epoll_fd, events, EVENTS, &timeout, NULL);
+}
+
+static void *work(void *argument)
+{
+    ql_worker *worker = argument;
+    struct epoll_event events[EVENTS];
+    uint64_t worked_ns = 0; /* when there was something to do, kept only where the worker polls */
+    /* The default slack of 50 us would move every deadline by that much. */
+    prctl(PR_SET_TIMERSLACK, 1ul);
+    for (;;) {
+        int busy = worker->busy_poll_ns > 0 && ql_now_ns() - worked_ns < worker->busy_poll_ns;
+        int ready = wait_for_ports(worker, events, busy);
+        if (ready < 0 && errno != EINTR)
+            return NULL;
+        int worked = ready > 0;
+        for (int i = 0; i < ready; i++) {
+            uint64_t count;
+            if (events[i].data.u64 == STOP)
+                return NULL;
+            if (events[i].data.u64 != WAKE)
+                serve(worker, (uint32_t)events[i].data.u64);
+            else if (read(worker->wake_fd, &count, sizeof count) < 0)
+                continue; /* nothing to do but to look at the deadlines */
+        }
+        while (release(worker))
+            worked = 1;
+        if (worked && worker->busy_poll_ns > 0)
+            worked_ns = ql_now_ns();
+    }
+}
+
+static int watch(const ql_worker *worker, int fd, uint64_t what)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = what};
+    return epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+static void close_all(const ql_worker *worker)
+{
+    if (worker->wake_fd >= 0)
+        close(worker->wake_fd);
+    if (worker->epoll_fd >= 0)
+        close(worker->epoll_fd);
+}
+
+int ql_worker_start(ql_worker *worker, int notify_fd, int stop_fd, uint64_t busy_poll_ns)
+{
+    worker->notify_fd = notify_fd;
+    worker->stop_fd = stop_fd;
+    worker->busy_poll_ns = busy_poll_ns;
+    atomic_init(&worker->next_ns, UINT64_MAX);
+    pthread_mutex_init(&worker->gate, NULL);
+    pthread_mutex_init(&worker->lock, NULL);
+    worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int failed = worker->epoll_fd < 0 || worker->wake_fd < 0 || watch(worker, stop_fd, STOP) < 0 ||
+                 watch(worker, worker->wake_fd, WAKE) < 0;
+    if (!failed) {
+        int error = pthread_create(&worker->thread, NULL, work, worker);
+        failed = error != 0;
+        if (failed)
+            errno = error;
+    }
+    if (failed)
+        close_all(worker);
+    return failed ? -1 : 0;
+}
+
+void ql_worker_finish(ql_worker *worker)
+{
+    pthread_join(worker->thread, NULL);
+    for (uint32_t slot = 0; slot < worker->slots; slot++)
+        ql_wire_free(worker->wires[slot]);
+    free(worker->wires);
+    free(worker->deadlines.wires);
+    free(worker->scratch.burst.arena);
+    ql_block_pool_clear(&worker->blocks);
+    close_all(worker);
+}
+
+/* A free slot, or -1. */
+static int free_slot(ql_worker *worker)
+{
+    for (uint32_t slot = 0; slot < worker->slots; slot++)
+        if (worker->wires[slot] == NULL)
+            return (int)slot;
+    uint32_t slots = worker->slots > 0 ? worker->slots * 2 : FIRST_SLOTS;
+    ql_wire **wires = realloc(worker->wires, slots * sizeof *wires);
+    if (wires == NULL)
+        return -1;
+    worker->wires = wires;
+    for (uint32_t slot = worker->slots; slot < slots; slot++)
+        wires[slot] = NULL;
+    if (ql_deadlines_reserve(&worker->deadlines, slots) < 0)
+        return -1;
+    int first = (int)worker->slots;
+    worker->slots = slots;
+    return first;
+}
+
+int ql_worker_add(ql_worker *worker, ql_wire *wire)
+{
+    if (ql_burst_reserve(&worker->scratch.burst, wire->config.frame_octets) < 0)
+        return -1;
+    int slot = free_slot(worker);
+    if (slot < 0 || watch(worker, wire->config.sending->fd, (uint64_t)slot) < 0)
+        return -1;
+    worker->wires[slot] = wire;
+    return slot;
+}
+
+/* Carries what waits in the sending port. */
+static void carry_rest(ql_worker *worker, ql_wire *wire)
+{
+    const uint64_t *taken = &wire->config.counters[QL_WIRE_TX_FRAMES];
+    for (int i = 0; i < LAST_BURSTS; i++) {
+        uint64_t before = *taken;
+        ql_wire_run(wire, &worker->scratch);
+        if (*taken == before)
+            return;
+    }
+}
+
+void ql_worker_remove(ql_worker *worker, uint32_t slot)
+{
+    ql_wire *wire = worker->wires[slot];
+    carry_rest(worker, wire);
+    worker->wires[slot] = NULL;
+    wire->deadline_ns = UINT64_MAX;
+    ql_deadlines_place(&worker->deadlines, wire);
+    epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, wire->config.sending->fd, NULL);
+    ql_wire_free(wire); /* here, because its blocks go back to the worker's pool */
+}
