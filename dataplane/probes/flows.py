@@ -32,8 +32,8 @@ class Flow:
     destination_port: int
 
     def __post_init__(self) -> None:
-        if not 0 <= self.id < 1 << 32:
-            raise ValueError(f"flow id {self.id}: expected 0 to {(1 << 32) - 1}")
+        if not 0 <= self.id < 1 << 16:
+            raise ValueError(f"flow id {self.id}: expected 0 to {(1 << 16) - 1}")
         for address in (self.source_address, self.destination_address):
             if ip_address(address).version != self.family:
                 raise ValueError(f"flow {self.id}: {address} is not an IPv{self.family} address")

@@ -58,6 +58,11 @@ class ProbeProcess:
             self.close()
             raise
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
     def wait(self, job: int, timeout_s: float) -> bool:
         """Waits until a job has ended; whether it has. OSError where the process ended without it."""
         deadline_s = time.monotonic() + timeout_s
@@ -67,6 +72,11 @@ class ProbeProcess:
                 return False
             self._running.discard(int(line))
         return True
+
+    def join(self, job: int) -> None:
+        """Waits for the end of a job that was told to end. TimeoutError where it does not."""
+        if not self.wait(job, END_TIMEOUT_S):
+            raise TimeoutError(f"a probe did not end within {END_TIMEOUT_S:.0f} s")
 
     def close(self) -> None:
         """Ends the process, at once where jobs still run."""

@@ -1,9 +1,12 @@
-"""What a probe session leaves behind: one record for every packet sent and every packet received."""
+"""What a probe session leaves behind: its accounts, and every packet or the statistics of every flow."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from dataplane._core import lib
+from dataplane.probes.histogram import Histogram
 
 SENT = np.dtype([("flow", np.uint32), ("sequence", np.uint32), ("tx_ns", np.int64)])
 """A packet handed to the sender's socket; a send that the kernel refused is here too. As ql_probe_sent."""
@@ -11,25 +14,41 @@ SENT = np.dtype([("flow", np.uint32), ("sequence", np.uint32), ("tx_ns", np.int6
 RECEIVED = np.dtype([("flow", np.uint32), ("sequence", np.uint32), ("tx_ns", np.int64), ("rx_ns", np.int64)])
 """A packet read from the receiver's socket, in the order read. As ql_probe_received."""
 
+_FLOW_COUNTERS = (
+    "way",
+    "received",
+    "duplicates",
+    "reordered",
+    "extent_sum",
+    "extent_max",
+    "too_late",
+    "first_rx_ns",
+    "last_rx_ns",
+    "longest_gap_ns",
+    "next_sequence",
+)
+FLOW = np.dtype(
+    [(name, np.uint64) for name in _FLOW_COUNTERS] + [("passed_over_by", np.uint32, lib.QL_PROBE_WINDOW)]
+)
+"""What arrived of a flow. As ql_probe_flow, which says what each member is."""
+
 Records = npt.NDArray[np.void]
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeRecords:
-    """The records of a session so far and the counters of its sender and receiver.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounts:
+    """What sender and receiver counted beside the packets that went well.
 
-    All times are CLOCK_MONOTONIC nanoseconds, on one clock at both ends: `tx_ns` just before the send,
-    `rx_ns` when the receiver read the packet, which includes the time the receiver took to wake up.
     `overruns` and `receive_buffer_drops` are packets that arrived and that the instrument lost: where they
     are not 0, a missing packet is not proof of an outage.
     """
 
-    sent: Records
-    received: Records
     send_errors: dict[str, int]
-    """Refused sends by errno name. A send can be refused for the ICMP error that an earlier packet met."""
+    """Refused packets by errno name. One can be refused for the ICMP error that an earlier packet met."""
+    lateness: Histogram
+    """How far sends were behind their deadlines. Late packets are sent late, never skipped."""
     max_lateness_ns: int
-    """Furthest any send was behind its deadline. Late packets are sent late, never skipped."""
+    """The furthest, exactly."""
     malformed: int
     """Datagrams of another length, or not of this session."""
     overruns: int
@@ -37,3 +56,16 @@ class ProbeRecords:
     receive_buffer_drops: int
     """Datagrams the kernel dropped at the receiving sockets: buffer full, or bad checksum."""
     receive_errors: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRecords(Accounts):
+    """Every packet of a session so far.
+
+    All times are CLOCK_MONOTONIC nanoseconds, on one clock at both ends: `tx_ns` just before the send,
+    `rx_ns` when the receiver read the packet, which includes the time the receiver took to wake up, or, where
+    the load asks for the kernel's time, when the packet came to the receiving network stack.
+    """
+
+    sent: Records
+    received: Records

@@ -1,144 +1,188 @@
-"""A probe session: many flows sent on one open-loop schedule, received and recorded by native threads.
+"""A probe session: many flows sent on one open-loop schedule, received by a process that does nothing else.
 
-The two threads run C without the GIL. The sender follows absolute deadlines and takes the flows in turn; it
-knows nothing of what arrives. A packet carries magic (8 octets), flow (4), sequence (4) and send time in
-nanoseconds (8), in network byte order, then padding.
+The sender follows absolute deadlines and takes the flows in turn; it knows nothing of what arrives. A packet
+carries magic (4 octets), flow (2), sequence (4) and send time in nanoseconds (8), in network byte order, then
+padding.
 """
 
 import errno
-import math
 import secrets
 import select
 import socket
 import struct
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from dataplane._core import ffi, lib
 from dataplane.probes.flows import Flow, open_receivers, open_senders
-from dataplane.probes.records import RECEIVED, SENT, ProbeRecords
+from dataplane.probes.histogram import SLOTS, Histogram
+from dataplane.probes.load import LONGEST_TRAIN, SEQUENCES, Load
+from dataplane.probes.owner import Job, ProbeProcess
+from dataplane.probes.records import RECEIVED, SENT, Accounts, ProbeRecords
+from dataplane.probes.shared import SharedMemory
 
 SO_MEMINFO = 55  # asm-generic/socket.h; nine u32, the last is SK_MEMINFO_DROPS
+SO_TIMESTAMPNS = 35  # asm-generic/socket.h
+UDP_SEGMENT, UDP_GRO = 103, 104  # linux/udp.h
 PADDING = b"quadlink probe "
-MAX_PAYLOAD_OCTETS = 65487  # a UDP payload that both IPv4 and IPv6 can carry
+MAGICS = 1 << 32
+SENDER, RECEIVER = 0, 1
 
 
-class ProbeSession:
-    """Sends `packets_per_s` over all `flows` together for at most `duration_s`. Use once, best as a context:
-    leaving it without stop() ends the session at once, with no grace for what is under way.
+class Session:
+    """Sends a load over flows, for at most its duration. Use once, best as a context: leaving it without
+    stop() ends the session at once, with no grace for what is under way.
 
-    `size_octets` is the UDP payload, at least 24. Every record is kept: 16 octets for each packet sent and 24
-    for each received, in memory that is claimed as it fills. Twice as many may be received as are sent.
+    What is kept of the packets is for a subclass to say.
     """
 
     def __init__(
-        self, flows: Sequence[Flow], packets_per_s: int, size_octets: int, duration_s: float
+        self,
+        flows: Sequence[Flow],
+        load: Load,
+        kept: Mapping[str, tuple[npt.DTypeLike, int]],
+        bounds: Mapping[str, int],
     ) -> None:
-        """Raises ValueError on a rate, size or duration that cannot be, or two flows of one id."""
-        capacity = math.ceil(packets_per_s * duration_s)
+        """`kept` are the shared arrays for what is kept, by the member of the native structs that points to
+        each, and `bounds` their sizes, by member. Raises ValueError for flows that cannot be."""
         if not flows or len({flow.id for flow in flows}) != len(flows):
             raise ValueError(f"{len(flows)} probe flows: expected at least one, each with an id of its own")
-        if packets_per_s < 1 or capacity < 1:
-            raise ValueError(f"{packets_per_s} packets/s for {duration_s} s: expected at least one packet")
-        if not lib.QL_PROBE_HEADER_OCTETS <= size_octets <= MAX_PAYLOAD_OCTETS:
-            limits = f"{lib.QL_PROBE_HEADER_OCTETS} to {MAX_PAYLOAD_OCTETS} octets"
-            raise ValueError(f"probe size {size_octets}: expected {limits}")
+        if load.packets > SEQUENCES:
+            raise ValueError(f"{load.packets} packets in a session: expected at most {SEQUENCES}")
         self.flows = tuple(flows)
-        self.magic = secrets.randbits(64)
+        self.load = load
+        self.magic = secrets.randbelow(MAGICS)
         """Marks the packets of this session on the wire; packets of any other are malformed to it."""
-        self._sent = np.zeros(capacity, SENT)
-        self._received = np.zeros(2 * capacity, RECEIVED)
-        self._padding = bytearray((PADDING * (size_octets // len(PADDING) + 1))[:size_octets])
-        self._sender = ffi.new("ql_probe_sender *")
-        self._receiver = ffi.new("ql_probe_receiver *")
-        self._describe_sender(packets_per_s)
-        self._describe_receiver(size_octets)
-        # Bound methods: a running thread keeps the session, and so the arrays it writes, alive.
-        self._threads = [
-            threading.Thread(target=self._receive, name="probe receiver", daemon=True),
-            threading.Thread(target=self._send, name="probe sender", daemon=True),
-        ]
+        self._memory = SharedMemory(
+            {
+                "sender": (np.uint8, ffi.sizeof("ql_probe_sender_counters")),
+                "receiver": (np.uint8, ffi.sizeof("ql_probe_receiver_counters")),
+                "lateness": (np.uint64, SLOTS),
+                "sockets": (np.intc, len(flows)),
+                "numbers": (np.uint32, len(flows)),
+                "packet": (np.uint8, LONGEST_TRAIN * load.size_octets),
+                **kept,
+            }
+        )
+        self._bounds = bounds
+        padding = (PADDING * (load.size_octets // len(PADDING) + 1))[: load.size_octets]
+        self._memory.arrays["packet"][:] = np.frombuffer(padding * LONGEST_TRAIN, np.uint8)
+        self._memory.arrays["numbers"][:] = [flow.id for flow in flows]
+        self._sender = self._memory.pointer("sender", "ql_probe_sender_counters *")
+        self._receiver = self._memory.pointer("receiver", "ql_probe_receiver_counters *")
         self._opened = ExitStack()
+        self._opened.callback(self._memory.close)
+        self._process: ProbeProcess | None = None
         self._receiving_sockets: list[socket.socket] = []
         self._dropped = 0
 
-    def _describe_sender(self, packets_per_s: int) -> None:
-        self._sockets = np.full(len(self.flows), -1, np.intc)
-        self._flow_ids = np.array([flow.id for flow in self.flows], np.uint32)
-        self._sender.magic = self.magic
-        self._sender.packets_per_s = packets_per_s
-        self._sender.flow_count = len(self.flows)
-        self._sender.sockets = ffi.from_buffer("int[]", self._sockets)
-        self._sender.flows = ffi.from_buffer("uint32_t[]", self._flow_ids)
-        self._sender.packet = ffi.from_buffer("uint8_t[]", self._padding)
-        self._sender.packet_octets = len(self._padding)
-        self._sender.sent = ffi.cast("ql_probe_sent *", self._sent.ctypes.data)
-        self._sender.sent_capacity = len(self._sent)
-
-    def _describe_receiver(self, size_octets: int) -> None:
-        self._receiver.magic = self.magic
-        self._receiver.packet_octets = size_octets
-        self._receiver.received = ffi.cast("ql_probe_received *", self._received.ctypes.data)
-        self._receiver.received_capacity = len(self._received)
-
     def start(self) -> None:
         """Open the sockets, then receive, then send. OSError where a socket cannot be had; none is left."""
-        with ExitStack() as opened:
-            receivers = open_receivers(self.flows, opened)
-            self._sockets[:] = [sender.fileno() for sender in open_senders(self.flows, opened)]
-            epoll = opened.enter_context(select.epoll())
+        try:
+            receivers = open_receivers(self.flows, self._opened)
+            senders = open_senders(self.flows, self._opened)
+            epoll = self._opened.enter_context(select.epoll())
             for receiver in receivers:
                 epoll.register(receiver, select.EPOLLIN)
-            self._receiver.epoll = epoll.fileno()
+            self._set_options(senders, receivers)
+            self._memory.arrays["sockets"][:] = [sender.fileno() for sender in senders]
+            jobs = [self._sending(), self._receiving(epoll.fileno())]
+            inherited = [epoll.fileno(), *(end.fileno() for end in (*senders, *receivers))]
+            self._process = ProbeProcess(jobs, self._memory, inherited)
+            self._opened.callback(self._process.close)
             self._receiving_sockets = receivers
-            self._opened = opened.pop_all()
-        try:
-            for thread in self._threads:
-                thread.start()
         except BaseException:
-            self._close()
+            self._opened.close()
             raise
+
+    def _set_options(self, senders: list[socket.socket], receivers: list[socket.socket]) -> None:
+        if self.load.offload:
+            for sender in senders:
+                sender.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, self.load.size_octets)
+            for receiver in receivers:
+                receiver.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 1)
+        if self.load.kernel_time:
+            for receiver in receivers:
+                receiver.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+
+    def _sending(self) -> Job:
+        fields = {
+            "magic": self.magic,
+            "flow_count": len(self.flows),
+            "sockets": self._memory.offsets["sockets"],
+            "flows": self._memory.offsets["numbers"],
+            "packets": self.load.packets,
+            "packets_per_s": self.load.packets_per_s,
+            "packet_octets": self.load.size_octets,
+            "train": self.load.train,
+            "segments": self.load.train if self.load.offload else 1,
+            "spin": self.load.spin,
+            "packet": self._memory.offsets["packet"],
+            "sent": self._memory.offsets.get("sent"),
+            "lateness": self._memory.offsets["lateness"],
+            "counters": self._memory.offsets["sender"],
+        }
+        return Job("ql_probe_send", "ql_probe_sender", fields, self.load.cores[SENDER])
+
+    def _receiving(self, epoll: int) -> Job:
+        fields = {
+            "magic": self.magic,
+            "epoll": epoll,
+            "packet_octets": self.load.size_octets,
+            "spin": self.load.spin,
+            "super": self.load.offload,
+            "kernel_time": self.load.kernel_time,
+            **{name: self._memory.offsets.get(name) for name in ("received", "flows", "latency")},
+            **{name: self._bounds.get(name, 0) for name in ("received_capacity", "flow_count")},
+            "counters": self._memory.offsets["receiver"],
+        }
+        return Job("ql_probe_receive", "ql_probe_receiver", fields, self.load.cores[RECEIVER])
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until the sender has sent all it may; whether it has."""
-        self._threads[1].join(timeout_s)
-        return not self._threads[1].is_alive()
+        return self._process is not None and self._process.wait(SENDER, timeout_s)
 
-    def stop(self, grace_s: float = 0.2) -> ProbeRecords:
-        """Stop sending, receive for `grace_s` more, close the sockets. Called again: the same records."""
+    def end(self, grace_s: float) -> None:
+        """Stop sending, receive for `grace_s` more, close the sockets. Nothing happens where it has ended."""
         try:
-            lib.ql_probe_stop(self._sender)
-            self._join(self._threads[1])
-            lib.ql_probe_stop_at(self._receiver, time.monotonic_ns() + round(grace_s * 1e9))
-            self._join(self._threads[0])
+            if self._process is not None:
+                lib.ql_probe_stop(self._sender)
+                self._process.join(SENDER)
+                lib.ql_probe_stop_at(self._receiver, time.monotonic_ns() + round(grace_s * 1e9))
+                self._process.join(RECEIVER)
         finally:
             self._close()
-        return self.records()
 
-    def records(self) -> ProbeRecords:
-        """What was sent and received so far; may be called while the session runs.
+    def accounts(self) -> Accounts:
+        """What was counted so far; may be called while the session runs."""
+        return Accounts(**self._accounts())
 
-        The arrays are views. Received is read before sent, so whatever is in the first is in the second.
-        """
-        received = self._received[: _count(self._receiver, "received_count")]
-        sent = self._sent[: _count(self._sender, "sent_count")]
+    def _accounts(self) -> dict[str, Any]:
         refused = [lib.ql_probe_count(self._sender.send_errors + n) for n in range(lib.QL_PROBE_ERRNO_COUNT)]
-        return ProbeRecords(
-            sent=sent,
-            received=received,
-            send_errors={errno.errorcode.get(n, str(n)): count for n, count in enumerate(refused) if count},
-            max_lateness_ns=_count(self._sender, "max_lateness_ns"),
-            malformed=_count(self._receiver, "malformed"),
-            overruns=_count(self._receiver, "overruns"),
-            receive_buffer_drops=self._dropped + sum(map(_dropped_by, self._receiving_sockets)),
-            receive_errors=_count(self._receiver, "receive_errors"),
-        )
+        return {
+            "send_errors": {
+                errno.errorcode.get(n, str(n)): count for n, count in enumerate(refused) if count
+            },
+            "lateness": Histogram(self._memory.arrays["lateness"]),
+            "max_lateness_ns": self._sent("max_lateness_ns"),
+            "malformed": self._received("malformed"),
+            "overruns": self._received("overruns"),
+            "receive_buffer_drops": self._dropped + sum(map(_dropped_by, self._receiving_sockets)),
+            "receive_errors": self._received("receive_errors"),
+        }
+
+    def _sent(self, counter: str) -> int:
+        """A counter of the sender, which may be running."""
+        return _count(self._sender, counter)
+
+    def _received(self, counter: str) -> int:
+        return _count(self._receiver, counter)
 
     def __enter__(self) -> Self:
         self.start()
@@ -149,30 +193,40 @@ class ProbeSession:
     ) -> None:
         self._close()
 
-    def _send(self) -> None:
-        lib.ql_probe_send(self._sender)
-
-    def _receive(self) -> None:
-        lib.ql_probe_receive(self._receiver)
-
-    def _join(self, thread: threading.Thread) -> None:
-        if thread.ident is not None:
-            thread.join()
-
     def _close(self) -> None:
-        """End both threads at once and only then close their sockets, whose numbers others may get."""
-        lib.ql_probe_stop(self._sender)
-        lib.ql_probe_stop_at(self._receiver, 1)
-        for thread in self._threads:
-            self._join(thread)
+        """End the process at once, then give the sockets back."""
         self._dropped += sum(map(_dropped_by, self._receiving_sockets))
         self._receiving_sockets = []
         self._opened.close()
+        self._process = None
 
 
-def _count(worker: object, counter: str) -> int:
-    """A counter of a ql_probe_sender or ql_probe_receiver that may be running."""
-    value: int = lib.ql_probe_count(ffi.addressof(worker, counter))
+class ProbeSession(Session):
+    """A session that keeps a record of every packet: 16 octets for each one sent and 24 for each received, in
+    memory that is claimed as it fills. Twice as many may be received as are sent."""
+
+    def __init__(self, flows: Sequence[Flow], load: Load) -> None:
+        """Raises ValueError for flows that cannot be."""
+        kept = {"sent": (SENT, load.packets), "received": (RECEIVED, 2 * load.packets)}
+        super().__init__(flows, load, kept, {"received_capacity": 2 * load.packets})
+
+    def stop(self, grace_s: float = 0.2) -> ProbeRecords:
+        """Stop sending, receive for `grace_s` more, close the sockets. Called again: the same records."""
+        self.end(grace_s)
+        return self.records()
+
+    def records(self) -> ProbeRecords:
+        """What was sent and received so far; may be called while the session runs.
+
+        The arrays are views. Received is read before sent, so whatever is in the first is in the second.
+        """
+        received = self._memory.arrays["received"][: self._received("received_count")]
+        sent = self._memory.arrays["sent"][: self._sent("sent_count")]
+        return ProbeRecords(sent=sent, received=received, **self._accounts())
+
+
+def _count(counters: Any, counter: str) -> int:  # noqa: ANN401 - cffi has no types
+    value: int = lib.ql_probe_count(ffi.addressof(counters[0], counter))
     return value
 
 

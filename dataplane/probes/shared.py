@@ -17,7 +17,8 @@ ALIGNMENT_OCTETS = 64
 class SharedMemory:
     """Named arrays in one anonymous file, all zero; pages cost nothing before they are written.
 
-    The file ends with the last process that has it open or mapped, so there is nothing to clean up.
+    The file ends with the last process that has it open or mapped, so there is nothing to clean up. Python
+    keeps one descriptor of it as long as any of the arrays.
     """
 
     def __init__(self, arrays: Mapping[str, tuple[npt.DTypeLike, int]]) -> None:

@@ -16,6 +16,7 @@ from control.faults.outage import OutageSummary, outages_after, summarize_by
 from dataplane.capture import read_pcap
 from dataplane.client import EngineClient
 from dataplane.probes.flows import Flow
+from dataplane.probes.load import Load
 from dataplane.probes.records import ProbeRecords
 from dataplane.probes.session import ProbeSession
 from netns_lab.api import ControllerClient
@@ -33,7 +34,7 @@ OBSERVED_BEFORE_FAULT_S = 0.5
 NS_PER_MS = 1e6
 # Ethernet, IP and UDP headers, then the probe's magic and flow.
 _PROBE_AT = {0x0800: 42, 0x86DD: 62}
-_PROBE = struct.Struct(">QI")
+_PROBE = struct.Struct(">IH")
 SNAP_OCTETS = 80
 
 
@@ -148,7 +149,12 @@ class Traffic:
         self.channels = [link.name for link in plan.links if {end.node for end in link.ends} == ends]
         self.flows = make_flows(plan, sites)
         self.session = ProbeSession(
-            self.flows, PACKETS_PER_S_AND_FLOW * len(self.flows), PROBE_OCTETS, duration_s
+            self.flows,
+            Load(
+                packets_per_s=PACKETS_PER_S_AND_FLOW * len(self.flows),
+                size_octets=PROBE_OCTETS,
+                duration_s=duration_s,
+            ),
         )
         self.controller = ControllerClient(directory)
         self._engine = EngineClient(directory.engine_socket)

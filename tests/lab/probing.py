@@ -8,6 +8,7 @@ from netns_lab.plan import LabPlan
 from netns_lab.trial import find_sites, make_flows
 
 from control.faults.outage import outages_after, totals
+from dataplane.probes.load import Load
 from dataplane.probes.records import ProbeRecords
 from dataplane.probes.session import ProbeSession
 
@@ -47,7 +48,8 @@ class Probes:
 @contextmanager
 def probes(plan: LabPlan) -> Iterator[Probes]:
     """PACKETS_PER_S between the hosts of two routers, both ways and families, over many flows."""
-    session = ProbeSession(make_flows(plan, find_sites(plan)), PACKETS_PER_S, PAYLOAD_OCTETS, LONGEST_S)
+    load = Load(packets_per_s=PACKETS_PER_S, size_octets=PAYLOAD_OCTETS, duration_s=LONGEST_S)
+    session = ProbeSession(make_flows(plan, find_sites(plan)), load)
     running = Probes(session)
     with session:
         yield running

@@ -26,7 +26,7 @@ def test_a_fan_has_distinct_ids_and_source_ports_and_one_destination() -> None:
         ({"source_address": "localhost"}, "'localhost' does not appear to be an IPv4 or IPv6 address"),
         ({"source_port": 0}, "flow 7: port 0, expected 1 to 65535"),
         ({"destination_port": 65536}, "flow 7: port 65536, expected 1 to 65535"),
-        ({"id": -1}, "flow id -1: expected 0 to 4294967295"),
+        ({"id": -1}, "flow id -1: expected 0 to 65535"),
     ],
 )
 def test_a_flow_that_cannot_be_is_refused(changes: dict[str, object], message: str) -> None:
