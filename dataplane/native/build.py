@@ -6,6 +6,7 @@ with ASan and UBSan.
 """
 
 import os
+import re
 from pathlib import Path
 
 from cffi import FFI
@@ -15,11 +16,20 @@ ROOT = HERE.parent.parent
 
 
 def declarations() -> str:
-    """The C declarations of all `*_api.h` headers, without preprocessor lines."""
-    lines: list[str] = []
+    """The C declarations of all `*_api.h` headers, each behind those it includes, no preprocessor lines."""
+    done: dict[Path, list[str]] = {}
+
+    def read(header: Path) -> None:
+        if header in done:
+            return
+        lines = header.read_text().splitlines()
+        for name in re.findall(r'^#include "(\w+_api\.h)"', "\n".join(lines), re.MULTILINE):
+            read(HERE / name)
+        done[header] = [line for line in lines if not line.startswith("#")]
+
     for header in sorted(HERE.glob("*_api.h")):
-        lines += [line for line in header.read_text().splitlines() if not line.startswith("#")]
-    return "\n".join(lines)
+        read(header)
+    return "\n".join(line for lines in done.values() for line in lines)
 
 
 def has_ipsec_mb() -> bool:
