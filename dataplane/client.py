@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dataplane import wireformat
+from dataplane.captures.memory import CaptureMemory, CapturePoint, CaptureWire
 from dataplane.interface import EngineEvent, LinkError, LinkState
 from dataplane.lines import LineStream
 from dataplane.links.specification import FaultMode, Impairment, LinkSpecification
@@ -68,11 +69,23 @@ class EngineClient:
         for batch in _batches(frames):
             self._call("inject", name=name, from_node=from_node, frames=batch)
 
-    def start_capture(self, path: str, names: Sequence[str], side: str, snap_octets: int) -> None:
-        self._call("start_capture", path=path, names=list(names), side=side, snap_octets=snap_octets)
+    def start_capture(
+        self, wires: Sequence[CaptureWire], points: CapturePoint, snap_octets: int, ring_octets: int
+    ) -> CaptureMemory:
+        """Ends with stop_capture, or with this client."""
+        document = self._call(
+            "start_capture",
+            wires=list(map(asdict, wires)),
+            points=points,
+            snap_octets=snap_octets,
+            ring_octets=ring_octets,
+        )
+        return CaptureMemory(
+            **{**document, "wires": tuple(CaptureWire(**wire) for wire in document["wires"])}
+        )
 
-    def stop_capture(self, path: str) -> int:
-        return int(self._call("stop_capture", path=path))
+    def stop_capture(self, id: int) -> None:
+        self._call("stop_capture", id=id)
 
     def leave_devices(self) -> None:
         self._call("leave_devices")

@@ -7,6 +7,7 @@ for the descriptors of `watched()` and calls `attend()` when one is readable or 
 import contextlib
 import errno
 import heapq
+import itertools
 import logging
 import mmap
 import os
@@ -17,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from dataplane._core import ffi, lib
-from dataplane.capture import Capture, CaptureSide
+from dataplane.captures.memory import CaptureMemory, CapturePoint, CaptureWire
+from dataplane.captures.recorder import Recorder
 from dataplane.interface import (
     CarrierEvent,
     EndState,
@@ -69,7 +71,8 @@ class Engine:
         self._monitors = NamespaceMonitors()
         self._interfaces: dict[tuple[str, int], tuple[Link, int]] = {}
         self._free_slots = list(range(MAXIMUM_LINKS))  # a heap: the lowest is taken first
-        self._captures: dict[str, Capture] = {}
+        self._captures: dict[int, Recorder] = {}
+        self._capture_ids = itertools.count(1)
         self._healing: dict[str, int] = {}  # when, in monotonic ns, links heal by themselves
         self._ledger = ledger or Ledger()
         self._reserve_at_ns: int | None = None
@@ -82,8 +85,8 @@ class Engine:
 
     def close(self) -> None:
         """Ends every capture, takes down every link and stops the workers."""
-        for path in list(self._captures):
-            self.stop_capture(path)
+        for id in list(self._captures):
+            self.stop_capture(id)
         for name in list(self._links):
             self.remove_link(name)
         self._monitors.close()
@@ -214,45 +217,40 @@ class Engine:
 
     def flip_bit(self, name: str, from_node: str, bit: int, frames: int = 1) -> None:
         """Inverts one bit of the next frames that from_node sends, counted from the destination address."""
-        link = self._link(name)
+        wire = self._wire(name, from_node)
         if not 0 <= bit < 8 * MAXIMUM_FRAME_OCTETS:
             raise LinkError(f"link {name}: found bit {bit}, expected 0 to {8 * MAXIMUM_FRAME_OCTETS - 1}")
-        check_core(lib.ql_engine_flip_bit(self._core, link.wires[self._end(link, from_node)], bit, frames))
+        check_core(lib.ql_engine_flip_bit(self._core, wire, bit, frames))
 
     def inject(self, name: str, from_node: str, *frames: bytes) -> None:
         """Puts a stranger's frames on the wire, towards the end that is not from_node's."""
-        link = self._link(name)
+        wire = self._wire(name, from_node)
         for frame in frames:
             if not 1 <= len(frame) <= MAXIMUM_FRAME_OCTETS:
                 expected = f"1 to {MAXIMUM_FRAME_OCTETS}"
                 raise LinkError(f"link {name}: found a frame of {len(frame)} octets, expected {expected}")
-        wire, lengths = link.wires[self._end(link, from_node)], list(map(len, frames))
+        lengths = list(map(len, frames))
         check_core(lib.ql_engine_inject(self._core, wire, b"".join(frames), lengths, len(lengths)))
 
-    def start_capture(self, path: str, names: Sequence[str], side: str, snap_octets: int) -> None:
-        """Records these links' frames in both directions into the pcap file `path` until stop_capture.
+    def start_capture(
+        self, wires: Sequence[CaptureWire], points: CapturePoint, snap_octets: int, ring_octets: int
+    ) -> CaptureMemory:
+        """Shows the frames of these wires, at these points, in memory that the caller maps (CaptureReader).
 
-        side is clear, wire or both.
+        snap_octets is what is kept of a frame; each wire has a ring of ring_octets. stop_capture ends it.
         """
-        if side not in list(CaptureSide):
-            raise LinkError(f"capture {path}: found side {side!r}, expected {', '.join(CaptureSide)}")
-        if path in self._captures:
-            raise LinkError(f"capture {path}: it is running already")
-        links = {name: self._link(name) for name in names}
-        for name in names:
-            if any(name in capture.links for capture in self._captures.values()):
-                raise LinkError(f"link {name}: another capture is running on it")
-        wires = {name: link.wires for name, link in links.items()}
-        try:
-            self._captures[path] = Capture(self._core, path, wires, CaptureSide(side), snap_octets)
-        except OSError as error:
-            raise LinkError(f"capture {path}: {error.strerror}") from error
+        places = {wire: self._wire(wire.link, wire.from_node) for wire in wires}
+        recorder = Recorder(
+            self._core, next(self._capture_ids), places, CapturePoint(points), snap_octets, ring_octets
+        )
+        self._captures[recorder.memory.id] = recorder
+        return recorder.memory
 
-    def stop_capture(self, path: str) -> int:
-        """Ends a capture; returns the number of frames it had to drop."""
-        if path not in self._captures:
-            raise LinkError(f"capture {path}: there is none")
-        return self._captures.pop(path).close()
+    def stop_capture(self, id: int) -> None:
+        """Ends a capture; what was not read yet can be read still."""
+        if id not in self._captures:
+            raise LinkError(f"capture {id}: there is none")
+        self._captures.pop(id).close()
 
     def watched(self) -> list[int]:
         """The descriptors to wait for, the same for the engine's whole life."""
@@ -308,17 +306,6 @@ class Engine:
             self._reserve_at_ns = now_ns + RESERVE_AGAIN_NS
             log.error("link %s: %s will fall silent: %s", name, node, error)
 
-    def drain_captures(self) -> bool:
-        """Writes out what the captures have collected; whether there is any capture."""
-        for path, capture in list(self._captures.items()):
-            try:
-                capture.drain()
-            except OSError as error:
-                log.error("capture %s ended: %s", path, error)
-                with contextlib.suppress(OSError):
-                    self._captures.pop(path).close()
-        return bool(self._captures)
-
     def _link(self, name: str) -> Link:
         try:
             return self._links[name]
@@ -331,6 +318,11 @@ class Engine:
         except KeyError:
             ends = " and ".join(end.node for end in link.specification.ends)
             raise LinkError(f"link {link.specification.name}: no end at {node}; it joins {ends}") from None
+
+    def _wire(self, name: str, from_node: str) -> int:
+        """The core's id of the direction that from_node sends in."""
+        link = self._link(name)
+        return link.wires[self._end(link, from_node)]
 
     def _open_tap(self, link: Link, end: int) -> TapPort:
         """A new TAP device, watched from before it is there, so that nothing that happens to it is missed."""

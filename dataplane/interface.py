@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from dataplane.captures.memory import CaptureMemory, CapturePoint, CaptureWire
 from dataplane.links.specification import (
     FaultMode,
     Impairment,
@@ -109,6 +110,11 @@ class LinkState:
     slot: int
     impairments: tuple[Impairment, Impairment]
 
+    @property
+    def wires(self) -> tuple[CaptureWire, CaptureWire]:
+        """Both directions, by sending end, as a capture names them."""
+        return CaptureWire(self.name, self.ends[0].node), CaptureWire(self.name, self.ends[1].node)
+
 
 class EngineInterface(Protocol):
     """The engine's requests. All raise LinkError with one clear sentence."""
@@ -135,6 +141,8 @@ class EngineInterface(Protocol):
 
     def inject(self, name: str, from_node: str, *frames: bytes) -> None: ...
 
-    def start_capture(self, path: str, names: Sequence[str], side: str, snap_octets: int) -> None: ...
+    def start_capture(
+        self, wires: Sequence[CaptureWire], points: CapturePoint, snap_octets: int, ring_octets: int
+    ) -> CaptureMemory: ...
 
-    def stop_capture(self, path: str) -> int: ...
+    def stop_capture(self, id: int) -> None: ...

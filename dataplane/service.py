@@ -13,10 +13,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from dataplane import descriptors, lines, wireformat
+from dataplane.captures.memory import CapturePoint, CaptureWire
 from dataplane.engine import NS_PER_S, Engine
 from dataplane.interface import EngineEvent, LinkError
 from dataplane.lines import Document
@@ -24,7 +26,6 @@ from dataplane.links.specification import FaultMode, Impairment
 from dataplane.macsec.ledger import LEDGER_DIRECTORY, Ledger
 from dataplane.subscribers import Subscribers
 
-CAPTURE_DRAIN_INTERVAL_S = 0.02
 log = logging.getLogger("engine")
 
 
@@ -35,7 +36,6 @@ class Service:
         """`engine` makes it, given who hears its events."""
         self.engine = engine(self._publish)
         self.subscribers = Subscribers()
-        self._draining: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self.stopping = asyncio.Event()
 
@@ -69,15 +69,11 @@ class Service:
         self.engine.attend()
         self._set_alarm()
 
-    async def _drain_captures(self) -> None:
-        while self.engine.drain_captures():
-            await asyncio.sleep(CAPTURE_DRAIN_INTERVAL_S)
-
     def _publish(self, event: EngineEvent) -> None:
         self.subscribers.publish({"event": wireformat.event_to_document(event)})
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        captures: set[str] = set()  # that this client started: nobody else will end them
+        captures: set[int] = set()  # that this client started: nobody else will end them
         try:
             while await self._serve_one(reader, writer, captures):
                 pass
@@ -87,13 +83,13 @@ class Service:
             pass  # the engine ends
         finally:
             self.subscribers.discard(writer)
-            for path in captures:
-                with contextlib.suppress(LinkError, OSError):
-                    self.engine.stop_capture(path)
+            for id in captures:
+                with contextlib.suppress(LinkError):
+                    self.engine.stop_capture(id)
             writer.close()  # and no wait for a client that does not read
 
     async def _serve_one(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, captures: set[str]
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, captures: set[int]
     ) -> bool:
         """Serves a client's next line, which may hold a SAK and is forgotten then; False at its end."""
         if not (line := await reader.readline()):
@@ -104,10 +100,10 @@ class Service:
             return True
         answer = self._answer(document)
         match answer, document:
-            case {"result": _}, {"call": "start_capture", "arguments": {"path": path}}:
-                captures.add(path)
-            case {"result": _}, {"call": "stop_capture", "arguments": {"path": path}}:
-                captures.discard(path)
+            case {"result": {"id": id}}, {"call": "start_capture"}:
+                captures.add(id)
+            case {"result": _}, {"call": "stop_capture", "arguments": {"id": id}}:
+                captures.discard(id)
         writer.write(lines.to_line(answer))
         await writer.drain()
         return True
@@ -167,15 +163,18 @@ class Service:
             arguments["name"], arguments["from_node"], *map(bytes.fromhex, arguments["frames"])
         )
 
-    def _start_capture(self, arguments: Document) -> None:
-        self.engine.start_capture(
-            arguments["path"], arguments["names"], arguments["side"], arguments["snap_octets"]
+    def _start_capture(self, arguments: Document) -> Document:
+        wires = [CaptureWire(**wire) for wire in arguments["wires"]]
+        memory = self.engine.start_capture(
+            wires,
+            CapturePoint(arguments["points"]),
+            arguments["snap_octets"],
+            arguments["ring_octets"],
         )
-        if self._draining is None or self._draining.done():
-            self._draining = asyncio.create_task(self._drain_captures())
+        return asdict(memory)
 
-    def _stop_capture(self, arguments: Document) -> int:
-        return self.engine.stop_capture(arguments["path"])
+    def _stop_capture(self, arguments: Document) -> None:
+        self.engine.stop_capture(arguments["id"])
 
     def _leave_devices(self, arguments: Document) -> None:
         self.engine.leave_devices()

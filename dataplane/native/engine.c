@@ -191,13 +191,22 @@ int ql_engine_inject(ql_engine *engine, uint32_t id, const uint8_t *frames, cons
     return 0;
 }
 
-int ql_engine_set_capture(ql_engine *engine, uint32_t id, ql_capture *capture, uint32_t sides)
+int ql_engine_add_capture(ql_engine *engine, uint32_t id, ql_capture *capture)
 {
     ql_wire *wire = find_and_lock(engine, id);
     if (wire == NULL)
         return -1;
-    wire->capture = capture;
-    wire->capture_sides = sides;
+    int result = ql_captures_add(&wire->line.captures, capture);
+    ql_worker_unlock(worker_of(engine, id));
+    return result;
+}
+
+int ql_engine_remove_capture(ql_engine *engine, uint32_t id, const ql_capture *capture)
+{
+    ql_wire *wire = find_and_lock(engine, id);
+    if (wire == NULL)
+        return -1;
+    ql_captures_remove(&wire->line.captures, capture);
     ql_worker_unlock(worker_of(engine, id));
     return 0;
 }

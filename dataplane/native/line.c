@@ -53,15 +53,26 @@ static void enqueue(ql_line *line, const ql_fate *fate, const uint8_t *frame, ui
             count(line, QL_WIRE_DROP_MEMORY, 1);
 }
 
+/* The counter of why nothing of a frame goes on, or 0. */
+static int drop_of(const ql_fate *fate)
+{
+    if (fate->copies > 0)
+        return 0;
+    return fate->lost ? QL_WIRE_DROP_LOSS : QL_WIRE_DROP_QUEUE;
+}
+
 void ql_line_enter(ql_line *line, ql_burst *burst, uint64_t now_ns)
 {
-    if (!ql_impairer_acts(&line->impairer) && line->queue.frames == 0)
+    if (!ql_impairer_acts(&line->impairer) && line->queue.frames == 0) {
+        ql_capture_burst(&line->captures, burst, 0);
         return;
+    }
     /* While there are frames in the queue all others go behind them. */
     int queues = ql_impairer_queues(&line->impairer) || line->queue.frames > 0;
     uint32_t kept = 0, lost = 0, overflows = 0, duplicates = 0;
     for (uint32_t i = 0; i < burst->count; i++) {
         ql_fate fate = ql_impairer_frame(&line->impairer, burst->length[i], now_ns);
+        ql_capture_frame(&line->captures, ql_burst_frame(burst, i), burst->length[i], drop_of(&fate));
         lost += fate.lost;
         overflows += fate.overflows;
         duplicates += fate.copies + fate.overflows > 1;

@@ -1,7 +1,6 @@
 /* The way of a frame: port, protect (802.1AE), the wire with its faults and its capture, validate, port. */
 #include "wire.h"
 
-#include "capture.h"
 #include "clock.h"
 #include "count.h"
 #include "sectag.h"
@@ -71,14 +70,6 @@ static void admit(ql_wire *wire, ql_burst *burst)
     count(wire, QL_WIRE_TX_OCTETS, octets);
 }
 
-static void capture_side(ql_wire *wire, ql_burst *burst, uint32_t side)
-{
-    if (wire->capture == NULL || !(wire->capture_sides & side))
-        return;
-    for (uint32_t i = 0; i < burst->count; i++)
-        ql_capture_frame(wire->capture, wire->id, side, ql_burst_frame(burst, i), burst->length[i]);
-}
-
 /* Keeps the frames whose verdict passes; the others are counted. */
 static void keep_passing(ql_wire *wire, ql_burst *burst, int drop_counter)
 {
@@ -93,20 +84,30 @@ static void keep_passing(ql_wire *wire, ql_burst *burst, int drop_counter)
 
 static void protect(ql_wire *wire, ql_burst *burst)
 {
-    if (wire->config.transmit == NULL || burst->count == 0)
+    int secured = wire->config.transmit != NULL;
+    if (burst->count == 0)
         return;
     ql_batch batch = ql_burst_batch(burst);
-    ql_secy_protect(wire->config.transmit, &batch);
-    keep_passing(wire, burst, QL_WIRE_DROP_PROTECT);
+    ql_capture_sending(&wire->line.captures, burst);
+    if (secured)
+        ql_secy_protect(wire->config.transmit, &batch);
+    ql_capture_sent(&wire->line.captures, burst, secured);
+    if (secured)
+        keep_passing(wire, burst, QL_WIRE_DROP_PROTECT);
 }
 
 static void validate(ql_wire *wire, ql_burst *burst)
 {
-    if (wire->config.receive == NULL || burst->count == 0)
+    int secured = wire->config.receive != NULL;
+    if (burst->count == 0)
         return;
     ql_batch batch = ql_burst_batch(burst);
-    ql_secy_validate(wire->config.receive, &batch);
-    keep_passing(wire, burst, QL_WIRE_DROP_VALIDATE);
+    ql_capture_receiving(&wire->line.captures, burst);
+    if (secured)
+        ql_secy_validate(wire->config.receive, &batch);
+    ql_capture_received(&wire->line.captures, burst, secured);
+    if (secured)
+        keep_passing(wire, burst, QL_WIRE_DROP_VALIDATE);
 }
 
 static void flip_bits(ql_wire *wire, ql_burst *burst)
@@ -141,10 +142,15 @@ static void deliver(ql_wire *wire, ql_scratch *scratch, uint64_t since_ns)
     count_latency(wire, frames, since_ns);
 }
 
+static int is_blocked(ql_wire *wire)
+{
+    return atomic_load_explicit(&wire->blocked, memory_order_relaxed);
+}
+
 /* Loses all frames of the burst where a fault is active. */
 static void fault(ql_wire *wire, ql_burst *burst)
 {
-    if (!atomic_load_explicit(&wire->blocked, memory_order_relaxed))
+    if (!is_blocked(wire))
         return;
     count(wire, QL_WIRE_DROP_FAULT, burst->count);
     burst->count = 0;
@@ -156,7 +162,8 @@ static void cross(ql_wire *wire, ql_scratch *scratch, uint64_t now_ns)
     ql_burst *burst = &scratch->burst;
     flip_bits(wire, burst);
     ql_line_corrupt(&wire->line, burst);
-    capture_side(wire, burst, QL_CAPTURE_WIRE);
+    if (is_blocked(wire))
+        ql_capture_burst(&wire->line.captures, burst, QL_WIRE_DROP_FAULT);
     fault(wire, burst);
     ql_line_enter(&wire->line, burst, now_ns);
     deliver(wire, scratch, now_ns);
@@ -190,7 +197,6 @@ int ql_wire_run(ql_wire *wire, ql_scratch *scratch)
         atomic_store(&wire->port_gone, 1);
     ql_burst *burst = &scratch->burst;
     admit(wire, burst);
-    capture_side(wire, burst, QL_CAPTURE_CLEAR);
     protect(wire, burst);
     if (burst->count > 0)
         cross(wire, scratch, since_ns);

@@ -8,8 +8,6 @@
 typedef struct {
     uint32_t id;
     ql_wire_config config;
-    ql_capture *capture;
-    uint32_t capture_sides;
     atomic_int blocked;
     atomic_int port_gone;
     ql_line line;

@@ -1,4 +1,5 @@
 #pragma once
+#include "capture_api.h"
 #include "impairment_api.h"
 #include "port_api.h"
 #include "secy_api.h"
@@ -33,26 +34,6 @@ enum {
     QL_WIRE_LATENCY_BUCKETS = 32,
     QL_WIRE_COUNTERS = 48
 };
-
-/* Sides of a wire that a capture can listen to. */
-enum { QL_CAPTURE_CLEAR = 1, QL_CAPTURE_WIRE = 2 };
-
-/* A capture is a byte ring of records, each this header and then `captured` octets padded to 8. */
-typedef struct {
-    uint64_t time_ns; /* CLOCK_MONOTONIC */
-    uint32_t wire;
-    uint32_t side;
-    uint32_t length;
-    uint32_t captured;
-} ql_capture_record;
-
-typedef struct ql_capture ql_capture;
-ql_capture *ql_capture_new(uint64_t ring_octets, uint32_t snap_octets);
-void ql_capture_free(ql_capture *capture);
-/* Moves whole records into `out`; returns the octets written. */
-uint64_t ql_capture_read(ql_capture *capture, uint8_t *out, uint64_t out_octets);
-/* Frames that found the ring full. */
-uint64_t ql_capture_dropped(ql_capture *capture);
 
 /* One direction of a link. Ports and SecYs stay the caller's and must outlive the wire. A plain link has no
    SecY. */
@@ -93,5 +74,7 @@ int ql_engine_flip_bit(ql_engine *engine, uint32_t wire, uint32_t bit, uint32_t 
    fault and the receiving SecY, each burst of them between two of the wire's own. */
 int ql_engine_inject(ql_engine *engine, uint32_t wire, const uint8_t *frames, const uint32_t *lengths,
                      uint32_t count);
-/* capture may be NULL, which ends a capture. */
-int ql_engine_set_capture(ql_engine *engine, uint32_t wire, ql_capture *capture, uint32_t sides);
+/* Begins, and ends, to show a wire's frames to a capture, which stays the caller's. EBUSY where the wire has
+   QL_CAPTURE_LIMIT captures. */
+int ql_engine_add_capture(ql_engine *engine, uint32_t wire, ql_capture *capture);
+int ql_engine_remove_capture(ql_engine *engine, uint32_t wire, const ql_capture *capture);

@@ -1,26 +1,24 @@
 """One failure under traffic: probe flows between two sites, their channels, and how long they were dark."""
 
 import struct
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from control.faults.outage import OutageSummary, outages_after, summarize_by
-from dataplane.capture import read_pcap
+from dataplane.captures.memory import CapturePoint
+from dataplane.captures.reader import CaptureReader
 from dataplane.client import EngineClient
 from dataplane.probes.flows import Flow
 from dataplane.probes.load import Load
 from dataplane.probes.records import ProbeRecords
 from dataplane.probes.session import ProbeSession
 from netns_lab.api import ControllerClient
-from netns_lab.clock import wall_offset_ns
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.event_log import EventKind
 from netns_lab.plan import LabPlan, NodePlan
@@ -36,6 +34,8 @@ NS_PER_MS = 1e6
 _PROBE_AT = {0x0800: 42, 0x86DD: 62}
 _PROBE = struct.Struct(">IH")
 SNAP_OCTETS = 80
+RING_OCTETS = 32 << 20
+"""For what one wire carries in a trial, in memory that is taken when it is written to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +159,12 @@ class Traffic:
         self.controller = ControllerClient(directory)
         self._engine = EngineClient(directory.engine_socket)
         self._opened = ExitStack()
-        self._folder = Path()
+        self._watching: CaptureReader | None = None
 
     def __enter__(self) -> Self:
         with ExitStack() as opened:
             opened.callback(self._engine.close)
             opened.callback(self.controller.close)
-            folder = tempfile.TemporaryDirectory(prefix="trial-", dir=self._directory.path)
-            self._folder = Path(opened.enter_context(folder))
-            self._wall_offset_ns = wall_offset_ns()
             opened.enter_context(self.session)
             self._opened = opened.pop_all()
         return self
@@ -179,29 +176,26 @@ class Traffic:
 
     def watch(self) -> None:
         """Starts to capture what enters each channel."""
-        for channel in self.channels:
-            self._engine.start_capture(str(self._pcap(channel)), [channel], "clear", SNAP_OCTETS)
+        channels = [state for state in self._engine.links() if state.name in self.channels]
+        wires = [wire for state in channels for wire in state.wires]
+        memory = self._engine.start_capture(wires, CapturePoint.SENT, SNAP_OCTETS, RING_OCTETS)
+        self._watching = CaptureReader(memory)
 
     def unwatch(self) -> list[Sighting]:
         """Ends the capture; every probe packet it saw, in order of time."""
-        seen: list[Sighting] = []
-        for channel in self.channels:
-            self._engine.stop_capture(str(self._pcap(channel)))
-            seen += self._sightings(channel)
-            self._pcap(channel).unlink()
-        return sorted(seen, key=lambda sighting: sighting.t_ns)
+        assert self._watching is not None
+        reader, self._watching = self._watching, None
+        self._engine.stop_capture(reader.memory.id)
+        return list(self._sightings(reader))
 
-    def _pcap(self, channel: str) -> Path:
-        return self._folder / f"{channel}.pcap"
-
-    def _sightings(self, channel: str) -> Iterator[Sighting]:
-        for frame in read_pcap(str(self._pcap(channel))):
+    def _sightings(self, reader: CaptureReader) -> Iterator[Sighting]:
+        for frame in reader.read(last=True):
             at = _PROBE_AT.get(int.from_bytes(frame.data[12:14], "big"))
             if at is None or len(frame.data) < at + _PROBE.size:
                 continue
             magic, flow = _PROBE.unpack_from(frame.data, at)
             if magic == self.session.magic:
-                yield Sighting(frame.time_ns - self._wall_offset_ns, channel, flow)
+                yield Sighting(frame.time_ns, reader.memory.wires[frame.wire].link, flow)
 
     def busiest_channel(self) -> str:
         """The channel that carries most flows, of those that carry flows both ways."""

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from dataplane.capture import CaptureSide
 from dataplane.engine import Engine
 from dataplane.interface import CarrierEvent, EngineEvent, FaultEvent, LinkError
 from dataplane.links.specification import FaultMode, LinkSpecification
 from dataplane.macsec.sak import Sak
 from dataplane.ports.memory import MemoryPort
+from tests.capturing import EVERYWHERE, RING_OCTETS, SNAP_OCTETS
 from tests.engine.bench import (
     A_MAC,
     B_MAC,
@@ -280,7 +280,7 @@ def test_a_closed_engine_gives_back_its_threads_and_descriptors(tmp_path: Path) 
         engine = Engine(workers=3, counters_path=tmp_path / "counters")
         ports = memory_ports()
         engine.add_link(specification(), ports=ports)
-        engine.start_capture(str(tmp_path / "capture.pcap"), ["ch1"], CaptureSide.BOTH, 100)
+        engine.start_capture(engine.links()[0].wires, EVERYWHERE, SNAP_OCTETS, RING_OCTETS)
         engine.close()
         for port in ports:
             port.node.close()

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataplane.capture import read_pcap
+from dataplane.captures.memory import CapturePoint
+from dataplane.captures.reader import CaptureReader
 from dataplane.client import EngineClient, EngineGone
 from dataplane.counters import map_counters
 from dataplane.links.link import LINK_SLOTS, LinkCounters
@@ -19,6 +20,7 @@ from dataplane.links.secys import sci_of
 from dataplane.macsec.counters import SLOTS
 from dataplane.macsec.ledger import BLOCK
 from dataplane.macsec.sak import Sak
+from tests.capturing import RING_OCTETS
 from tests.engine.bench import A_MAC
 from tests.engine.test_tap import frame_of, link_specification, namespaces, raw_socket, set_link
 from tests.waiting import eventually
@@ -88,19 +90,22 @@ def sent(counters: Path) -> int:
     return int(LinkCounters.of(slots).secys[0][SLOTS["OutPktsEncrypted"]])
 
 
-def one_life(folder: Path, pcap: Path) -> tuple[int, int]:
-    """Starts an engine, captures its wire, kills it in the middle of traffic; (first PN, first PN unused)."""
+def one_life(folder: Path) -> tuple[list[bytes], int, int]:
+    """Starts an engine and kills it in the middle of traffic: the frames of its wire, the first PN, the first
+    unused."""
     counters = folder / "counters"
     with engine_process(folder) as (engine, process):
         first_pn = engine.add_link(link_specification(), SAK).secys[0].next_pn
         for end in (0, 1):
             set_link(end, "up")
-        engine.start_capture(str(pcap), ["ch1"], "wire", SNAP_OCTETS)
+        memory = engine.start_capture(engine.links()[0].wires, CapturePoint.WIRE, SNAP_OCTETS, RING_OCTETS)
+        reader = CaptureReader(memory)
         with traffic():
-            eventually(lambda: sent(counters) >= FRAMES and len(read_pcap(str(pcap))) > FRAMES // 2)
+            eventually(lambda: sent(counters) >= FRAMES)
             process.send_signal(signal.SIGKILL)
             process.wait()
-    return first_pn, first_pn + sent(counters)
+    frames = [frame.data for frame in reader.read(last=True)]
+    return frames, first_pn, first_pn + sent(counters)
 
 
 def test_no_packet_number_is_on_the_wire_twice_whenever_the_engine_is_killed(
@@ -108,11 +113,10 @@ def test_no_packet_number_is_on_the_wire_twice_whenever_the_engine_is_killed(
 ) -> None:
     wire: list[bytes] = []
     free_pn = 1
-    for life in range(LIVES):
-        pcap = tmp_path / f"{life}.pcap"
-        first_pn, next_pn = one_life(tmp_path, pcap)
+    for _ in range(LIVES):
+        captured, first_pn, next_pn = one_life(tmp_path)
         assert free_pn <= first_pn < next_pn <= first_pn + BLOCK
-        frames = [frame.data for frame in read_pcap(str(pcap)) if frame.data[ETHERTYPE] == MACSEC]
+        frames = [frame for frame in captured if frame[ETHERTYPE] == MACSEC]
         assert all(first_pn <= int.from_bytes(frame[PN]) < next_pn for frame in frames)
         wire += frames
         free_pn = next_pn

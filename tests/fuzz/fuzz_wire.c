@@ -12,6 +12,7 @@ static int from[2], to[2];
 static ql_port *ports[2];
 static ql_block_pool blocks;
 static ql_scratch scratch;
+static uint64_t memory[(QL_CAPTURE_HEADER_OCTETS + RING_OCTETS) / 8];
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -38,14 +39,14 @@ static int hides_eapol(const uint8_t *frame, uint32_t octets)
 static void read_capture(const ql_wire *wire)
 {
     uint8_t records[RING_OCTETS];
-    uint64_t octets = ql_capture_read(wire->capture, records, sizeof records);
+    uint64_t octets = ql_capture_read(memory, RING_OCTETS, records, sizeof records);
     for (uint64_t at = 0; at < octets;) {
         ql_capture_record record;
         EXPECT(at + sizeof record <= octets);
         memcpy(&record, records + at, sizeof record);
         at += sizeof record;
         EXPECT(record.captured <= record.length && at + record.captured <= octets);
-        if (record.side == QL_CAPTURE_CLEAR && wire->config.transmit != NULL)
+        if (record.point == QL_CAPTURE_SENT && wire->config.transmit != NULL)
             EXPECT(!hides_eapol(records + at, record.captured));
         at += (record.captured + 7u) & ~7u;
     }
@@ -82,8 +83,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ql_secy_install_transmit_sa(secys[0], 0, &sak, 1, UINT32_MAX);
         ql_secy_install_receive_sa(secys[1], own_sci, 0, &sak, 1);
     }
-    wire.capture = ql_capture_new(RING_OCTETS, bits & 2 ? 64 : 4096);
-    wire.capture_sides = bits >> 2 & 3;
+    memset(memory, 0, QL_CAPTURE_HEADER_OCTETS);
+    ql_capture *capture = ql_capture_new(memory, RING_OCTETS, bits & 2 ? 64 : 4096, 1 + (bits >> 2 & 14));
+    EXPECT(ql_captures_add(&wire.line.captures, capture) == 0);
     wire.flip_bit = (uint32_t)take(&input, 2);
     wire.flip_frames = bits >> 4 & 1;
     ql_line_init(&wire.line, bits, &blocks, counters);
@@ -108,7 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         read_capture(&wire);
     }
     expect_conserved(&wire, injected);
-    ql_capture_free(wire.capture);
+    ql_capture_free(capture);
     ql_secy_free(secys[0]);
     ql_secy_free(secys[1]);
     return 0;

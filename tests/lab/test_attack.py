@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dataplane.capture import read_pcap
+from dataplane.captures.memory import CapturePoint
 from dataplane.client import EngineClient
 from dataplane.counters import map_counters
 from dataplane.frames import FrameBatch
@@ -22,6 +22,7 @@ from dataplane.macsec.reference import ReferenceSecY
 from dataplane.macsec.sak import Sak
 from dataplane.macsec.secy import SecYConfig
 from dataplane.namespace import run_in_namespace
+from tests.capturing import capturing
 from tests.lab.harness import Lab
 from tests.lab.two_hosts import two_hosts
 from tests.waiting import eventually
@@ -92,17 +93,17 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
         yield lab
 
 
-def captured(engine: EngineClient, path: Path, sci: bytes) -> list[bytes]:
+def captured(engine: EngineClient, sci: bytes) -> list[bytes]:
     """Frames of the transmitter `sci` as they were on the wire."""
+    frames: list[bytes] = []
+    with capturing(engine, LINK, points=CapturePoint.WIRE) as reader:
 
-    def found() -> list[bytes]:
-        frames = [frame.data for frame in read_pcap(str(path))]
-        return [frame for frame in frames if frame[20:28] == sci and frame[ETHERTYPE:][:2] == MACSEC]
+        def enough() -> bool:
+            frames.extend(frame.data for frame in reader.read() if frame.sci == sci)
+            return len(frames) >= CAPTURED
 
-    engine.start_capture(str(path), [LINK], "wire", SNAP_OCTETS)
-    eventually(lambda: len(found()) >= CAPTURED)
-    engine.stop_capture(str(path))
-    return found()[:CAPTURED]
+        eventually(enough)
+    return frames[:CAPTURED]
 
 
 def stranger(chance: random.Random, frames: list[bytes]) -> bytes:
@@ -170,7 +171,7 @@ def test_nothing_of_an_active_attacker_is_accepted_and_all_of_it_is_counted(lab:
     chance = random.Random(802)
     transfer = Transfer(lab)
     try:
-        frames = captured(engine, tmp_path / "wire.pcap", near_sci)
+        frames = captured(engine, near_sci)
         newest_pn = max(int.from_bytes(frame[PN : PN + 4]) for frame in frames)
         eventually(lambda: engine.links()[0].secys[1].channels[0].lowest_pn > newest_pn)
         attack = []

@@ -5,17 +5,17 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 import pytest
 from scapy.contrib.macsec import MACsecSA
 from scapy.layers.l2 import Ether
 
-from dataplane.capture import read_pcap
+from dataplane.captures.memory import CapturePoint
+from dataplane.captures.reader import CapturedFrame
 from dataplane.client import EngineClient
 from dataplane.namespace import run_in_namespace
+from tests.capturing import capturing, dropped
 from tests.lab.harness import Lab
 from tests.waiting import eventually
 
@@ -26,7 +26,6 @@ NEAR, FAR, PORT = "169.254.1.0", "169.254.1.1", 7000
 MARK = b"quadlink says this in clear "
 MACSEC, EAPOL = b"\x88\xe5", b"\x88\x8e"
 ETHERTYPE = slice(12, 14)
-SNAP_OCTETS = 2048
 PAYLOAD_OCTETS = 20 << 20
 
 
@@ -42,11 +41,15 @@ def sockets(quad: Lab) -> Iterator[tuple[socket.socket, socket.socket]]:
             yield client, accepted
 
 
-@contextmanager
-def captured(engine: EngineClient, path: Path, side: str) -> Iterator[None]:
-    engine.start_capture(str(path), [CHANNEL], side, SNAP_OCTETS)
-    yield
-    assert engine.stop_capture(str(path)) == 0, "the capture lost frames"
+def captured(
+    engine: EngineClient, sockets: tuple[socket.socket, socket.socket], points: CapturePoint
+) -> list[CapturedFrame]:
+    """What CHANNEL shows of an exchange."""
+    with capturing(engine, CHANNEL, points=points) as reader:
+        exchange(sockets)
+    frames = reader.read(last=True)
+    assert dropped(reader) == 0, "the capture lost frames"
+    return frames
 
 
 def exchange(sockets: tuple[socket.socket, socket.socket]) -> None:
@@ -60,11 +63,9 @@ def exchange(sockets: tuple[socket.socket, socket.socket]) -> None:
 
 
 def test_the_wire_carries_macsec_only_and_shows_no_plaintext(
-    quad: Lab, engine: EngineClient, sockets: tuple[socket.socket, socket.socket], tmp_path: Path
+    quad: Lab, engine: EngineClient, sockets: tuple[socket.socket, socket.socket]
 ) -> None:
-    with captured(engine, tmp_path / "wire.pcap", "wire"):
-        exchange(sockets)
-    wire = read_pcap(str(tmp_path / "wire.pcap"))
+    wire = captured(engine, sockets, CapturePoint.WIRE)
     assert len(wire) >= 40
     assert {frame.data[ETHERTYPE] for frame in wire} <= {MACSEC, EAPOL}
     assert not any(MARK in frame.data for frame in wire)
@@ -72,22 +73,19 @@ def test_the_wire_carries_macsec_only_and_shows_no_plaintext(
 
 
 def test_the_clear_side_does_show_the_plaintext(
-    quad: Lab, engine: EngineClient, sockets: tuple[socket.socket, socket.socket], tmp_path: Path
+    quad: Lab, engine: EngineClient, sockets: tuple[socket.socket, socket.socket]
 ) -> None:
-    with captured(engine, tmp_path / "clear.pcap", "clear"):
-        exchange(sockets)
-    assert sum(MARK in frame.data for frame in read_pcap(str(tmp_path / "clear.pcap"))) >= 40
+    for point in (CapturePoint.SENT, CapturePoint.RECEIVED):
+        assert sum(MARK in frame.data for frame in captured(engine, sockets, point)) >= 40
 
 
 def test_scapy_decrypts_every_frame_of_the_wire_back_to_what_was_sent(
-    quad: Lab, engine: EngineClient, sockets: tuple[socket.socket, socket.socket], tmp_path: Path
+    quad: Lab, engine: EngineClient, sockets: tuple[socket.socket, socket.socket]
 ) -> None:
     sak = engine.export_sak(CHANNEL).key
-    with captured(engine, tmp_path / "both.pcap", "both"):
-        exchange(sockets)
-    frames = [frame.data for frame in read_pcap(str(tmp_path / "both.pcap"))]
-    clear = [frame for frame in frames if frame[ETHERTYPE] != MACSEC]
-    wire = [frame for frame in frames if frame[ETHERTYPE] == MACSEC]
+    frames = captured(engine, sockets, CapturePoint.SENT | CapturePoint.WIRE)
+    clear = [frame.data for frame in frames if frame.point == CapturePoint.SENT]
+    wire = [frame.data for frame in frames if frame.data[ETHERTYPE] == MACSEC]
     assert sum(MARK in frame for frame in clear) >= 40
     decrypted = []
     for frame in wire:

@@ -1,0 +1,1 @@
+"""Captures: frames of a link as they pass, from the engine's threads to whoever asked for them."""
