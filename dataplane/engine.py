@@ -35,8 +35,8 @@ from dataplane.links.specification import FaultMode, Impairment, LinkSpecificati
 from dataplane.macsec.ledger import Ledger, LedgerError
 from dataplane.macsec.sak import Sak
 from dataplane.monitors import NamespaceMonitors
-from dataplane.ports.port import Port
-from dataplane.ports.tap import TapPort
+from dataplane.ports.opening import PortMaker
+from dataplane.ports.port import InterfacePort, Port
 
 MAXIMUM_LINKS = 4096
 ALWAYS_NS = 2**64 - 1
@@ -48,6 +48,8 @@ MAXIMUM_FAULT_S = 1e6
 NS_PER_S = 1_000_000_000
 RESERVE_AGAIN_NS = 5 * NS_PER_S
 """When the ledger is asked again that could not reserve packet numbers."""
+GONE = (errno.EBADFD, errno.ENODEV)
+"""What a TAP device and a veth pair answer once they are deleted."""
 
 
 class Engine:
@@ -69,6 +71,7 @@ class Engine:
     ) -> None:
         self._links: dict[str, Link] = {}
         self._monitors = NamespaceMonitors()
+        self._ports = PortMaker()
         self._interfaces: dict[tuple[str, int], tuple[Link, int]] = {}
         self._free_slots = list(range(MAXIMUM_LINKS))  # a heap: the lowest is taken first
         self._captures: dict[int, Recorder] = {}
@@ -89,6 +92,7 @@ class Engine:
             self.stop_capture(id)
         for name in list(self._links):
             self.remove_link(name)
+        self._ports.close()
         self._monitors.close()
         lib.ql_engine_free(self._core)
         self._core = ffi.NULL
@@ -98,7 +102,7 @@ class Engine:
     ) -> LinkState:
         """Makes a link without carrier; carrier comes when both interfaces are up.
 
-        ports default to new TAP devices in the ends' namespaces; sak, of which key and salt count, to a
+        ports default to new interfaces in the ends' namespaces; sak, of which key and salt count, to a
         random one. Raises LinkError where the name is taken, a port cannot be made, a SecY cannot be like
         that, or a given SAK's packet numbers are not to be had; nothing is left then.
         """
@@ -119,7 +123,7 @@ class Engine:
                 )
             if not ports:
                 for end in (0, 1):
-                    opened.append(self._open_tap(link, end))
+                    opened.append(self._open_port(link, end))
             link.secys = make_secys(specification, link.counters.secys, sak, self._ledger)
             add_wires(self._core, link)
         except BaseException as error:
@@ -143,7 +147,7 @@ class Engine:
         self._discard(link)
 
     def leave_devices(self) -> None:
-        """Lets every TAP device outlive this engine, for whoever deletes their namespaces next.
+        """Lets every device outlive this engine, for whoever deletes their namespaces next.
 
         The kernel takes all devices of dying namespaces away at once; one by one, as descriptors are closed,
         each costs it some milliseconds. It walks the whole IPv6 table for each: so that goes first.
@@ -151,7 +155,7 @@ class Engine:
         self._monitors.flush_ipv6_routes()
         for link in self._links.values():
             for port in link.ports:
-                if isinstance(port, TapPort):
+                if isinstance(port, InterfacePort):
                     port.leave()
 
     def set_fault(
@@ -324,19 +328,19 @@ class Engine:
         link = self._link(name)
         return link.wires[self._end(link, from_node)]
 
-    def _open_tap(self, link: Link, end: int) -> TapPort:
-        """A new TAP device, watched from before it is there, so that nothing that happens to it is missed."""
+    def _open_port(self, link: Link, end: int) -> InterfacePort:
+        """A new interface, watched from before it is there, so that nothing that happens to it is missed."""
         where = link.specification.ends[end]
         netlink = self._monitors.add(where.namespace)
         link.monitored.append(where.namespace)
-        port = TapPort(where.namespace, where.interface, netlink)
+        port = self._ports.open(link.specification, end, netlink)
         self._interfaces[where.namespace, port.ifindex] = link, end
         return port
 
     def _ifindex(self, link: Link, end: int) -> int:
         """The interface's number in its namespace; 0 for a port that is none."""
         port = link.ports[end]
-        return port.ifindex if isinstance(port, TapPort) else 0
+        return port.ifindex if isinstance(port, InterfacePort) else 0
 
     def _settle(self, link: Link) -> None:
         """Makes wires and carriers what the link's signal says they are."""
@@ -353,7 +357,7 @@ class Engine:
             try:
                 link.ports[index].set_carrier(carrier)
             except OSError as error:
-                if error.errno != errno.EBADFD:
+                if error.errno not in GONE:
                     raise
                 link.signal.admin_up[index] = False  # the namespace, and the port with it, is gone
                 self._settle(link)

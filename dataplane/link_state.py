@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dataplane.netlink import (
+    NLM_F_CREATE,
+    NLM_F_EXCL,
     DecodeError,
     Message,
     NetlinkError,
@@ -23,6 +25,8 @@ RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTMGRP_LINK = 1
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_IFALIAS, IFLA_EXT_MASK = 1, 3, 4, 20, 29
 IFLA_CARRIER, IFLA_CARRIER_DOWN_COUNT = 33, 48
+IFLA_LINKINFO, IFLA_NET_NS_FD, IFLA_MAX_MTU = 18, 28, 51
+IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
 RTEXT_FILTER_SKIP_STATS = 8
 IFF_UP = 1
 
@@ -37,6 +41,7 @@ class LinkState:
     `admin_up` is IFF_UP, what the user wants; `carrier` is the signal the device senses, also while it is
     admin down; `carrier_losses` counts them for good. `present` is false once the device is deleted or has
     left the namespace. `mtu` in octets; `mac` 6 octets, or none; `alias` is the text of `ip link set alias`.
+    `maximum_mtu` is 0 where there is no limit.
     """
 
     ifindex: int
@@ -48,6 +53,7 @@ class LinkState:
     alias: str = ""
     carrier_losses: int = 0
     present: bool = True
+    maximum_mtu: int = 0
 
     @property
     def usable(self) -> bool:
@@ -75,6 +81,7 @@ def decode_link(message: Message) -> LinkState | None:
         carrier=bool(decode_integer(attributes.get(IFLA_CARRIER, b"\0"))),
         mac=attributes.get(IFLA_ADDRESS, b""),
         mtu=decode_integer(attributes.get(IFLA_MTU, b"\0")),
+        maximum_mtu=decode_integer(attributes.get(IFLA_MAX_MTU, b"\0")),
         alias=_text(attributes.get(IFLA_IFALIAS, b"")),
         carrier_losses=decode_integer(attributes.get(IFLA_CARRIER_DOWN_COUNT, b"\0")),
     )
@@ -115,6 +122,30 @@ def set_link(
     if alias is not None:
         body += encode_attribute(IFLA_IFALIAS, alias.encode())
     return Request(RTM_NEWLINK, 0, body, f"the settings of link {ifindex}")
+
+
+def set_admin_up(ifindex: int, up: bool) -> Request:
+    """The request that takes a link up or down."""
+    body = _LINK.pack(socket.AF_UNSPEC, 0, ifindex, IFF_UP * up, IFF_UP)
+    return Request(RTM_NEWLINK, 0, body, f"link {ifindex} {'up' if up else 'down'}")
+
+
+def new_veth_pair(name: str, mtu: int, peer: str, peer_namespace_fd: int) -> Request:
+    """The request that makes a veth pair, both ends down, the other end, with its MTU of 1500, in another
+    namespace."""
+    nothing = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+    other_end = nothing + encode_attribute(IFLA_IFNAME, peer.encode() + b"\0")
+    other_end += encode_unsigned_attribute(IFLA_NET_NS_FD, peer_namespace_fd)
+    kind = encode_attribute(IFLA_INFO_KIND, b"veth")
+    kind += encode_attribute(IFLA_INFO_DATA, encode_attribute(VETH_INFO_PEER, other_end))
+    body = nothing + encode_attribute(IFLA_IFNAME, name.encode() + b"\0")
+    body += encode_unsigned_attribute(IFLA_MTU, mtu) + encode_attribute(IFLA_LINKINFO, kind)
+    return Request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body, f"a veth pair for {peer}")
+
+
+def delete_link(ifindex: int) -> Request:
+    """The request that deletes a link, and with one end of a veth pair the other."""
+    return Request(RTM_DELLINK, 0, _LINK.pack(socket.AF_UNSPEC, 0, ifindex, 0, 0), f"link {ifindex}")
 
 
 class LinkMonitor:

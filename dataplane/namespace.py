@@ -9,7 +9,7 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -22,21 +22,51 @@ Result = TypeVar("Result")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+def open_namespace(path: Path) -> int:
+    """A descriptor that holds the network namespace; raises FileNotFoundError where there is none."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no network namespace {path.name}: {path} does not exist") from None
+
+
 def enter_namespace(path: Path) -> None:
     """Moves the calling thread, and what it starts from then on, into the network namespace `path` names.
 
     Raises FileNotFoundError where there is none, OSError where it may not be entered.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"no network namespace {path.name}: {path} does not exist") from None
+    descriptor = open_namespace(path)
     try:
         if _libc.setns(descriptor, CLONE_NEWNET) != 0:
             number = ctypes.get_errno()
             raise OSError(number, f"cannot enter network namespace {path}: {os.strerror(number)}")
     finally:
         os.close(descriptor)
+
+
+class UnnamedNamespace:
+    """A network namespace of this process's own, without IPv6. It ends, with the devices in it, when it is
+    closed and no socket uses it any more: at the latest with the process, however that ends."""
+
+    def __init__(self) -> None:
+        """Raises OSError where none can be made."""
+
+        def make() -> int:
+            if _libc.unshare(CLONE_NEWNET) != 0:
+                number = ctypes.get_errno()
+                raise OSError(number, f"no network namespace: {os.strerror(number)}")
+            # The kernel must say nothing of its own on the devices that come.
+            if (ipv6 := Path("/proc/sys/net/ipv6/conf/default/disable_ipv6")).exists():
+                ipv6.write_text("1")
+            return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+
+        # unshare(2) moves one thread: it must not be the caller's.
+        with ThreadPoolExecutor(1) as visitor:
+            self._descriptor = visitor.submit(make).result()
+        self.path = Path(f"/proc/self/fd/{self._descriptor}")
+
+    def close(self) -> None:
+        os.close(self._descriptor)
 
 
 @contextmanager

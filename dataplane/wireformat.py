@@ -20,6 +20,7 @@ from dataplane.links.specification import (
     LinkSpecification,
     LinkType,
     MacsecSpecification,
+    PortType,
 )
 from dataplane.macsec.sak import Sak
 
@@ -34,7 +35,7 @@ def specification_to_document(specification: LinkSpecification) -> Document:
 def specification_from_document(document: Document) -> LinkSpecification:
     """The inverse; KeyError, TypeError or ValueError where a field is not what it should be."""
     first, second = (
-        EndSpecification(end["node"], end["namespace"], end["interface"], bytes.fromhex(end["mac"]))
+        EndSpecification(**{**end, "mac": bytes.fromhex(end["mac"]), "port": PortType(end["port"])})
         for end in document["ends"]
     )
     return LinkSpecification(

@@ -45,6 +45,15 @@ class JitterModel(StrEnum):
     PARETO = "pareto"
 
 
+class PortType(StrEnum):
+    """What an end of a link is: an interface that is made, a TAP device or an end of a veth pair, whose other
+    end has an AF_XDP or a packet socket."""
+
+    TAP = "tap"
+    XDP = "xdp"
+    PACKET = "packet"
+
+
 @dataclass(frozen=True, slots=True)
 class EndSpecification:
     """One end of a link: the interface `interface` in network namespace `namespace` of node `node`."""
@@ -53,6 +62,7 @@ class EndSpecification:
     namespace: str
     interface: str
     mac: bytes
+    port: PortType = PortType.TAP
 
 
 @dataclass(frozen=True, slots=True)

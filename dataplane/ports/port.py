@@ -1,6 +1,6 @@
 """A port: where the frames of one end of a link enter and leave the engine."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Port(Protocol):
@@ -15,4 +15,15 @@ class Port(Protocol):
 
     def close(self) -> None:
         """Ends the port; its user sees it go away."""
+        ...
+
+
+@runtime_checkable
+class InterfacePort(Port, Protocol):
+    """A port that is a network device, with that index in its namespace."""
+
+    ifindex: int
+
+    def leave(self) -> None:
+        """Lets the device outlive close(), without carrier, until its namespace ends."""
         ...

@@ -136,6 +136,8 @@ def _wire_words(running: LinkPlan, wanted: LinkPlan) -> Iterable[str]:
         yield from _macsec_words(running.macsec, wanted.macsec)
     if running.mtu != wanted.mtu:
         yield f"mtu {running.mtu} -> {wanted.mtu}"
+    if running.ends[0].port != wanted.ends[0].port:
+        yield f"port {running.ends[0].port} -> {wanted.ends[0].port}"
     before, after = ([f"{end.node}:{end.name}" for end in link.ends] for link in (running, wanted))
     if before != after:
         yield f"endpoints {' '.join(before)} -> {' '.join(after)}"

@@ -5,26 +5,26 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 from control.routes.kernel import NetlinkKernel
 from control.routes.model import NextHop, Operation, PutGroup, PutNexthop, PutRoute, RewriteGroup
-from dataplane.link_state import IFLA_IFNAME, RTM_NEWLINK, get_link, set_link
+from dataplane.link_state import get_link, set_link
 from dataplane.namespace import CLONE_NEWNET
-from dataplane.netlink import NLM_F_CREATE, NLM_F_EXCL, NetlinkSocket, Request, encode_attribute
+from dataplane.netlink import NetlinkSocket
+from dataplane.ports.device import packet_socket_handle, xdp_handle
 from dataplane.ports.tap import TapPort
+from dataplane.ports.veth import VethNamespace, VethPort
 from netns_lab.doctor import Check, Lacking, need_root
 from netns_lab.node_network import add_address
 
 HERE = "/proc/thread-self/ns/net"
 NEWER_KERNEL = "apt-get install linux-image-amd64 && reboot"
-# linux/tcp.h, linux/if_link.h, linux/socket.h
+# linux/tcp.h
 TCP_MD5SIG = 14
-IFLA_LINKINFO, IFLA_INFO_KIND = 18, 1
-AF_XDP = 44
-INTERFACE_MESSAGE = bytes(16)  # struct ifinfomsg of a device to be
 FIFO_PRIORITY = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -120,27 +120,17 @@ def _real_time() -> str:
     return "SCHED_FIFO is allowed"
 
 
-def _veth() -> str:
-    body = INTERFACE_MESSAGE + encode_attribute(IFLA_IFNAME, b"doctor3\0")
-    body += encode_attribute(IFLA_LINKINFO, encode_attribute(IFLA_INFO_KIND, b"veth"))
-    with NetlinkSocket() as netlink:
-        if refusals := netlink.execute(
-            [Request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body, "a veth pair")]
-        ):
-            raise Lacking(str(refusals[0]))
-    return "made a pair"
-
-
-def _af_xdp() -> str:
-    socket.socket(AF_XDP, socket.SOCK_RAW).close()
-    return "a socket can be made"
+def _port(open_socket: Callable[[int], object]) -> str:
+    with NetlinkSocket() as netlink, closing(VethNamespace()) as here:
+        VethPort(HERE, "doctor3", netlink, here, open_socket).close()
+    return "opened one on a veth pair"
 
 
 NEW_NAMESPACE = Check(
     "kernel", "network namespaces", _new_namespace, "docker run --cap-add NET_ADMIN --cap-add SYS_ADMIN"
 )
 IN_NAMESPACE = (
-    Check("kernel", "TAP and carrier", _tap_carrier, "modprobe tun"),
+    Check("kernel", "port: tap, carrier", _tap_carrier, "modprobe tun"),
     Check(
         "kernel",
         "IPv6",
@@ -151,6 +141,6 @@ IN_NAMESPACE = (
     Check("kernel", "nexthop groups", _nexthop_groups, NEWER_KERNEL),
     Check("kernel", "TCP MD5", _tcp_md5, NEWER_KERNEL),
     Check("kernel", "real-time guard", _real_time, "docker run --cap-add SYS_NICE", needed=False),
-    Check("kernel", "veth, for bench", _veth, "modprobe veth", needed=False),
-    Check("kernel", "AF_XDP ports", _af_xdp, NEWER_KERNEL, needed=False),
+    Check("kernel", "port: packet", partial(_port, packet_socket_handle), "modprobe veth", needed=False),
+    Check("kernel", "port: xdp", partial(_port, xdp_handle), NEWER_KERNEL, needed=False),
 )

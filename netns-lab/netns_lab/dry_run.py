@@ -73,6 +73,7 @@ def _interface(interface: InterfacePlan) -> Document:
         "link": interface.link,
         "mac": interface.mac,
         "mtu": interface.mtu,
+        "port": interface.port,
         "addresses": list(interface.addresses),
     }
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from dataplane.interface import EngineInterface, LinkError
-from dataplane.links.specification import EndSpecification, Impairment, LinkSpecification
+from dataplane.links.specification import EndSpecification, Impairment, LinkSpecification, PortType
 from dataplane.namespace import NAMESPACE_DIRECTORY
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.keys import GivenKeys
@@ -128,7 +128,11 @@ def _write_hosts(directory: LabDirectory, plan: LabPlan) -> None:
 def _add_link(engine: EngineInterface, plan: LabPlan, link: LinkPlan, keys: GivenKeys) -> None:
     first, second = (
         EndSpecification(
-            end.node, plan.node(end.node).namespace, end.name, bytes.fromhex(end.mac.replace(":", ""))
+            end.node,
+            plan.node(end.node).namespace,
+            end.name,
+            bytes.fromhex(end.mac.replace(":", "")),
+            PortType(end.port),
         )
         for end in link.ends
     )

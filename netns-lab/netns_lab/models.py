@@ -159,6 +159,7 @@ class LinkSettings(Model):
 
     type: Annotated[Literal["macsec", "plain"], one_of("macsec", "plain")] = "macsec"
     peer: bool = True
+    port: Annotated[Literal["tap", "xdp", "packet"], one_of("tap", "xdp", "packet")] = "tap"
     mtu: fields.Mtu | None = None
     macsec: Macsec = Macsec()
     impair: Impairment = Impairment()

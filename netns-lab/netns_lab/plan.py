@@ -57,6 +57,7 @@ class InterfacePlan:
     mac: str
     mtu: int
     addresses: tuple[str, ...]
+    port: Literal["tap", "xdp", "packet"] = "tap"
 
 
 E = TypeVar("E", InterfacePlan, "SessionEnd")
@@ -256,6 +257,7 @@ def _plan_link(
             mac=_mac(topology.name, link.name, which),
             mtu=mtu,
             addresses=tuple(map(str, addresses.links[index, end.node])),
+            port=link.port,
         )
         for which, end in enumerate(link.endpoints)
     )

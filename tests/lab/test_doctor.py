@@ -54,7 +54,15 @@ def test_a_machine_that_runs_these_tests_is_well_and_keeps_nothing() -> None:
     found = findings(answer)
     needed = [f for f in found.values() if f["area"] in ("permissions", "kernel", "software")]
     assert [f["check"] for f in needed if f["status"] == "fail"] == []
-    for check in ("TAP and carrier", "IPv6", "nexthop groups", "TCP MD5", "ciphers"):
+    for check in (
+        "port: tap, carrier",
+        "port: packet",
+        "port: xdp",
+        "IPv6",
+        "nexthop groups",
+        "TCP MD5",
+        "ciphers",
+    ):
         assert found[check]["status"] == "ok"
         assert found[check]["fix"] is None
     assert devices() == before

@@ -71,6 +71,10 @@ WORDS = {
         (('"r2:ch2"]', '"r2:ch2"], type: plain'),),
         ["link ch2 made anew: type macsec -> plain"],
     ),
+    "port": (
+        (('"r2:ch2"]', '"r2:ch2"], port: xdp'),),
+        ["link ch2 made anew: port tap -> xdp"],
+    ),
     "endpoints": (
         (("r2:ch2", "r2:eth9"),),
         ["link ch2 made anew: endpoints r1:ch2 r2:ch2 -> r1:ch2 r2:eth9"],

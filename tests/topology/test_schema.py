@@ -19,7 +19,7 @@ name: full
 engine: {workers: 2, busy_poll: true}
 defaults:
   node: {mtu: 1500, env: {A: b}, sysctl: {net.ipv4.ip_default_ttl: 9}, bgp: {password: secret, bfd: false}}
-  link: {type: macsec, peer: true, mtu: 1400, macsec: {keys: static}, impair: {loss: 1%}}
+  link: {type: macsec, peer: true, port: packet, mtu: 1400, macsec: {keys: static}, impair: {loss: 1%}}
 nodes:
   r1:
     kind: router
@@ -47,6 +47,7 @@ links:
     endpoints: ["r1:eth1", "r2:eth.1"]
     addresses: {r1: [169.254.1.1/30], r2: [169.254.1.2/30]}
     mtu: 1400
+    port: xdp
     peer: false
     macsec:
       cipher: gcm-aes-xpn-256

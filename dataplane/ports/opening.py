@@ -1,0 +1,40 @@
+"""Makes the ports that a link's ends ask for."""
+
+from dataplane.links.specification import LinkSpecification, PortType
+from dataplane.netlink import NetlinkSocket
+from dataplane.ports.device import XDP_FRAME_OCTETS, packet_socket_handle, xdp_handle
+from dataplane.ports.port import InterfacePort
+from dataplane.ports.tap import TapPort
+from dataplane.ports.veth import VethNamespace, VethPort
+
+
+class PortMaker:
+    """Makes interfaces of nodes; owns what they have in common."""
+
+    def __init__(self) -> None:
+        self._veths: VethNamespace | None = None  # made when it is needed
+
+    def close(self) -> None:
+        """Every port must be closed already."""
+        if self._veths is not None:
+            self._veths.close()
+
+    def open(self, link: LinkSpecification, end: int, netlink: NetlinkSocket) -> InterfacePort:
+        """A new interface, down and without carrier. `netlink`, which stays the caller's, serves its
+        namespace.
+
+        Raises OSError where there can be none like that.
+        """
+        where = link.ends[end]
+        if where.port is PortType.TAP:
+            return TapPort(where.namespace, where.interface, netlink)
+        self._veths = self._veths or VethNamespace()
+        open_socket = xdp_handle if where.port is PortType.XDP else packet_socket_handle
+        port = VethPort(where.namespace, where.interface, netlink, self._veths, open_socket)
+        limit = port.maximum_mtu
+        if where.port is PortType.XDP:
+            limit = min(limit, XDP_FRAME_OCTETS - link.frame_octets + link.mtu)
+        if link.mtu > limit:
+            port.close()
+            raise OSError(f"found mtu {link.mtu}, expected at most {limit} on a port of type {where.port}")
+        return port
