@@ -7,7 +7,7 @@ from typing import Any
 
 from dataplane import wireformat
 from dataplane.captures.memory import CaptureMemory, CapturePoint, CaptureWire
-from dataplane.interface import EngineEvent, LinkError, LinkState
+from dataplane.interface import EngineEvent, ImpairmentChanges, LinkError, LinkState
 from dataplane.lines import LineStream
 from dataplane.links.specification import FaultMode, Impairment, LinkSpecification
 from dataplane.macsec.sak import Sak
@@ -55,6 +55,12 @@ class EngineClient:
 
     def impair(self, name: str, impairments: tuple[Impairment, Impairment]) -> None:
         self._call("impair", name=name, impairments=[asdict(impairment) for impairment in impairments])
+
+    def change_impairments(
+        self, name: str, changes: tuple[ImpairmentChanges, ImpairmentChanges]
+    ) -> tuple[Impairment, Impairment]:
+        one, other = self._call("change_impairments", name=name, changes=changes)
+        return Impairment(**one), Impairment(**other)
 
     def links(self) -> list[LinkState]:
         return [wireformat.state_from_document(document) for document in self._call("links")]

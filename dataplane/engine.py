@@ -13,6 +13,7 @@ import mmap
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from dataplane.interface import (
     EndState,
     EngineEvent,
     FaultEvent,
+    ImpairmentChanges,
     LinkError,
     LinkState,
     PendingEvent,
@@ -198,6 +200,24 @@ class Engine:
         for wire, impairment in zip(link.wires, impairments, strict=True):
             check_core(lib.ql_engine_impair_wire(self._core, wire, core_impairment(impairment)))
         link.impairments = list(impairments)
+
+    def change_impairments(
+        self, name: str, changes: tuple[ImpairmentChanges, ImpairmentChanges]
+    ) -> tuple[Impairment, Impairment]:
+        """Changes what both directions of a link, by sending end, have now; what is not named stays.
+
+        Returns what they have then.
+        """
+        link = self._link(name)
+        try:
+            one, other = (
+                replace(impairment, **change)
+                for impairment, change in zip(link.impairments, changes, strict=True)
+            )
+        except (TypeError, ValueError) as error:
+            raise LinkError(f"link {name}: {error}") from error
+        self.impair(name, (one, other))
+        return one, other
 
     def links(self) -> list[LinkState]:
         """Every link as it is now, in the order they were made."""

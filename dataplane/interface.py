@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from dataplane.captures.memory import CaptureMemory, CapturePoint, CaptureWire
 from dataplane.links.specification import (
@@ -13,6 +13,9 @@ from dataplane.links.specification import (
     MacsecSpecification,
 )
 from dataplane.macsec.sak import Sak
+
+ImpairmentChanges = dict[str, Any]
+"""Fields of `Impairment` and their values."""
 
 
 class LinkError(Exception):
@@ -130,6 +133,10 @@ class EngineInterface(Protocol):
     def clear_fault(self, name: str) -> int: ...
 
     def impair(self, name: str, impairments: tuple[Impairment, Impairment]) -> None: ...
+
+    def change_impairments(
+        self, name: str, changes: tuple[ImpairmentChanges, ImpairmentChanges]
+    ) -> tuple[Impairment, Impairment]: ...
 
     def links(self) -> list[LinkState]: ...
 

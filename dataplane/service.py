@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,10 @@ class Service:
         first, second = (Impairment(**document) for document in arguments["impairments"])
         self.engine.impair(arguments["name"], (first, second))
 
+    def _change_impairments(self, arguments: Document) -> list[Document]:
+        first, second = arguments["changes"]
+        return [asdict(it) for it in self.engine.change_impairments(arguments["name"], (first, second))]
+
     def _export_sak(self, arguments: Document) -> Document:
         return wireformat.sak_to_document(self.engine.export_sak(arguments["name"]))
 
@@ -189,6 +194,7 @@ REQUESTS: dict[str, Callable[[Service, Document], Any]] = {
     "set_fault": Service._set_fault,
     "clear_fault": Service._clear_fault,
     "impair": Service._impair,
+    "change_impairments": Service._change_impairments,
     "export_sak": Service._export_sak,
     "flip_bit": Service._flip_bit,
     "inject": Service._inject,

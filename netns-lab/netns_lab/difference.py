@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from ipaddress import ip_interface
 from typing import TYPE_CHECKING, Literal
 
+from netns_lab.impairments import directions, impairment_text
 from netns_lab.plan import InterfacePlan, LabPlan, LinkPlan, MacsecPlan, NodePlan, plan_lab
 
 if TYPE_CHECKING:
@@ -119,9 +120,11 @@ def _link_change(running: LinkPlan | None, wanted: LinkPlan, remade_nodes: Colle
     if running is None:
         return Change("link", wanted.name, "added")
     details = [*_wire_words(running, wanted), *_session_words(running, wanted)]
-    for end, before, after in zip(wanted.ends, running.impairments, wanted.impairments, strict=True):
+    for way, before, after in zip(
+        directions([end.node for end in wanted.ends]), running.impairments, wanted.impairments, strict=True
+    ):
         if before != after:
-            details.append(f"{end.node} loses {100 * after.loss:g}% (was {100 * before.loss:g}%)")
+            details.append(f"re-impaired {way}: {impairment_text(before)} -> {impairment_text(after)}")
     nodes = [end.node for end in wanted.ends if end.node in remade_nodes]
     details += [f"with node {node}" for node in nodes]
     if nodes or running.wire != wanted.wire:

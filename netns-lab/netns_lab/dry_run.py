@@ -4,10 +4,9 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
-from dataplane.links.specification import Impairment
 from netns_lab.difference import Difference
 from netns_lab.directory import LabDirectory
-from netns_lab.inspection import impaired
+from netns_lab.impairments import impairment_documents, impairments_text
 from netns_lab.output import Output, table_text
 from netns_lab.plan import InterfacePlan, LabPlan, LinkPlan, NodePlan
 
@@ -87,11 +86,7 @@ def _link(link: LinkPlan) -> Document:
         if link.macsec
         else None,
         "endpoints": [{"node": end.node, "interface": end.name} for end in link.ends],
-        "impairments": [
-            {"from": end.node, "loss": impairment.loss}
-            for end, impairment in zip(link.ends, link.impairments, strict=True)
-            if impairment != Impairment()
-        ],
+        "impairments": impairment_documents([end.node for end in link.ends], link.impairments),
         "sessions": [
             {
                 "family": session.family,
@@ -126,7 +121,7 @@ def _link_rows(document: Document) -> list[tuple[Any, ...]]:
             link["type"],
             link["cipher"],
             *(f"{end['node']}:{end['interface']}" for end in link["endpoints"]),
-            impaired(link["impairments"]),
+            impairments_text(link["impairments"]),
         )
         for link in document["links"]
     ]

@@ -18,8 +18,9 @@ from pydantic_core import PydanticCustomError
 
 from dataplane.macsec.secy import BYPASS_LIMIT, EAPOL_ETHERTYPE, MACSEC_ETHERTYPE
 from dataplane.macsec.suites import CIPHER_SUITES
+from netns_lab.impairments import KEYS, NONE, read_value
 from netns_lab.mounts import KERNEL_DIRECTORIES
-from netns_lab.units import duration_us, share
+from netns_lab.units import duration_us
 
 AnyInterface = IPv4Interface | IPv6Interface
 AnyNetwork = IPv4Network | IPv6Network
@@ -103,6 +104,12 @@ def matching(pattern: re.Pattern[str], expected: str, reserved: frozenset[str] =
     return Reader(read, schema=schema | ({"not": {"enum": sorted(reserved)}} if reserved else {}))
 
 
+def impairment(key: str) -> Reader:
+    """The value of one key of `impair`, as what it changes."""
+    schema = {"anyOf": [KEYS[key].schema, {"const": NONE}]}
+    return Reader(lambda value: read_value(key, value), schema=schema)
+
+
 def text(description: str, pattern: str = "") -> WithJsonSchema:
     """The JSON Schema of a value that is written as text."""
     return WithJsonSchema(
@@ -110,6 +117,7 @@ def text(description: str, pattern: str = "") -> WithJsonSchema:
     )
 
 
+Impaired = dict[str, Any] | None
 LabName = Annotated[str, matching(LAB_NAME, LAB_NAME_EXPECTED)]
 NodeName = Annotated[
     str,
@@ -187,17 +195,7 @@ def _hold_time_s(value: object) -> int:
         raise ValueError(expected) from None
     if rest_us or not 3 <= seconds <= 65535:
         raise ValueError(expected)
-    return seconds
-
-
-def _share(value: object) -> float:
-    expected = "expected a share such as 0.1%, at most 100%"
-    if not isinstance(value, str):
-        raise ValueError(expected)
-    try:
-        return share(value)
-    except ValueError:
-        raise ValueError(expected) from None
+    return int(seconds)
 
 
 def _sak(value: object) -> str:
@@ -299,7 +297,6 @@ HoldTime = Annotated[
     BeforeValidator(_hold_time_s),
     text("BGP hold time (RFC 4271): whole seconds of at least 3s, such as 3s", "[0-9.]+ ?(us|ms|s|m)"),
 ]
-Share = Annotated[float, BeforeValidator(_share), text("share of all, such as 0.1%", "[0-9.]+ ?%")]
 Sak = Annotated[SecretStr, BeforeValidator(_sak), text("SAK in hex, 128 or 256 bits", f"({_SAK})")]
 Salt = Annotated[SecretStr, BeforeValidator(_salt), text("salt of an XPN suite in hex", _SALT)]
 Ethertype = Annotated[

@@ -7,6 +7,7 @@ from typing import Any
 from netns_lab.api import ControllerClient, ControllerGone
 from netns_lab.clock import local_time
 from netns_lab.directory import LabDirectory
+from netns_lab.impairments import impairments_text
 from netns_lab.output import Output, table_text
 
 Rows = Sequence[Sequence[Any]]
@@ -66,7 +67,7 @@ def _link_rows(document: dict[str, Any]) -> Rows:
                 *ends,
                 link["state"],
                 carrier,
-                impaired(link["impairments"]),
+                impairments_text(link["impairments"]),
                 cipher,
                 link["tx_frames"],
                 link["rx_frames"],
@@ -74,11 +75,6 @@ def _link_rows(document: dict[str, Any]) -> Rows:
             )
         )
     return rows
-
-
-def impaired(impairments: Sequence[dict[str, Any]]) -> str:
-    """What a link does to the frames of either end."""
-    return ", ".join(f"{it['from']} loses {100 * it['loss']:g}%" for it in impairments) or "no"
 
 
 def _macsec_rows(document: dict[str, Any]) -> Rows:

@@ -12,6 +12,7 @@ from dataplane.interface import EngineInterface, LinkError
 from dataplane.links.specification import EndSpecification, Impairment, LinkSpecification, PortType
 from dataplane.namespace import NAMESPACE_DIRECTORY
 from netns_lab.directory import LabDirectory, LabError
+from netns_lab.impairments import difference
 from netns_lab.keys import GivenKeys
 from netns_lab.namespaces import create_namespace, delete_namespace, marked_namespaces, set_sysctls
 from netns_lab.node_commands import run_commands
@@ -76,8 +77,9 @@ def make(
             _change_node(nodes[node.name], node)
     for link in after.links:
         known = links[link.name].impairments if link.name in links else UNIMPAIRED
-        if link.impairments != known:
-            engine.impair(link.name, link.impairments)
+        one, other = map(difference, known, link.impairments)
+        if one or other:  # what was set by hand stays where the topology says the same as before
+            engine.change_impairments(link.name, (one, other))
 
 
 @_refusals()

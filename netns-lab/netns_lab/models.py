@@ -14,11 +14,13 @@ from pydantic import (
     WithJsonSchema,
     field_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from dataplane.macsec.secy import CLEAR_TAG_LIMIT
 from dataplane.macsec.suites import CONFIDENTIALITY_OFFSETS
 from netns_lab import fields
-from netns_lab.fields import NotYet, one_of, whole
+from netns_lab.fields import NotYet, impairment, one_of, whole
+from netns_lab.impairments import KEYS
 from netns_lab.output import nearest
 
 
@@ -125,18 +127,30 @@ class Macsec(Model):
 class Impairment(Model):
     """What a link does to the frames of a direction, or of both; None: nothing is said."""
 
-    loss: fields.Share | None = None
-    delay: NotYet = None
-    jitter: NotYet = None
-    rate: NotYet = None
-    reorder: NotYet = None
-    duplicate: NotYet = None
-    corrupt: NotYet = None
+    delay: Annotated[fields.Impaired, impairment("delay")] = None
+    jitter: Annotated[fields.Impaired, impairment("jitter")] = None
+    jitter_model: Annotated[fields.Impaired, impairment("jitter_model")] = None
+    loss: Annotated[fields.Impaired, impairment("loss")] = None
+    loss_model: Annotated[fields.Impaired, impairment("loss_model")] = None
+    enter_burst: Annotated[fields.Impaired, impairment("enter_burst")] = None
+    leave_burst: Annotated[fields.Impaired, impairment("leave_burst")] = None
+    loss_in_burst: Annotated[fields.Impaired, impairment("loss_in_burst")] = None
+    duplicate: Annotated[fields.Impaired, impairment("duplicate")] = None
+    reorder: Annotated[fields.Impaired, impairment("reorder")] = None
+    reorder_frames: Annotated[fields.Impaired, impairment("reorder_frames")] = None
+    corrupt: Annotated[fields.Impaired, impairment("corrupt")] = None
+    rate: Annotated[fields.Impaired, impairment("rate")] = None
+    queue: Annotated[fields.Impaired, impairment("queue")] = None
+
+    def changes(self) -> dict[str, Any]:
+        """What is said, as fields of an impairment of the engine."""
+        said = (getattr(self, key) for key in KEYS)
+        return {field: value for changes in said if changes for field, value in changes.items()}
 
 
 def _direction(value: object) -> object:
     if not isinstance(value, dict | Impairment):
-        raise ValueError("expected `loss`, or a direction such as r1-r2: {loss: 0.1%}")
+        raise PydanticCustomError("extra_forbidden", "neither a key nor a direction")
     return value
 
 
@@ -145,7 +159,7 @@ class LinkImpairment(Impairment):
 
     model_config = ConfigDict(
         extra="allow",
-        json_schema_extra={"propertyNames": {"anyOf": [{"const": "loss"}, {"pattern": "^.+-.+$"}]}},
+        json_schema_extra={"propertyNames": {"anyOf": [{"enum": list(KEYS)}, {"pattern": "^.+-.+$"}]}},
     )
     __pydantic_extra__: dict[str, Annotated[Impairment, BeforeValidator(_direction)]] = Field(init=False)
 

@@ -288,8 +288,7 @@ def _settings(macsec: Macsec) -> MacsecSpecification:
 def _impairment(link: Link, sender: str, receiver: str) -> Impairment:
     """Of one direction: what is said of it alone, over what is said of both."""
     alone = link.impair.directions.get(f"{sender}-{receiver}")
-    losses = (alone.loss if alone else None, link.impair.loss)
-    return Impairment(next((loss for loss in losses if loss is not None), 0.0))
+    return Impairment(**{**link.impair.changes(), **(alone.changes() if alone else {})})
 
 
 def _mac(lab: str, link: str, which: int) -> str:

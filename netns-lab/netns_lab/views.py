@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from dataplane.interface import LinkState
 from dataplane.lines import Document
 from dataplane.links.link import LINK_SLOTS, WIRE_COUNTERS, Counters, LinkCounters
-from dataplane.links.specification import Impairment
 from dataplane.macsec.counters import counters_by_name, linux_counters
 from dataplane.namespace import NAMESPACE_DIRECTORY
 from netns_lab.clock import wall_time
+from netns_lab.impairments import impairment_documents
 from netns_lab.processes import last_line
 
 if TYPE_CHECKING:
@@ -158,11 +158,7 @@ class Views:
                         for end in state.ends
                     ],
                     "state": state.state,
-                    "impairments": [
-                        {"from": end.node, "loss": impairment.loss}
-                        for end, impairment in zip(state.ends, state.impairments, strict=True)
-                        if impairment != Impairment()
-                    ],
+                    "impairments": impairment_documents([end.node for end in state.ends], state.impairments),
                     "faults": [{"mode": state.fault, "from": state.fault_from}] if state.fault else [],
                     "macsec": self._macsec(state, counters),
                     "tx_frames": int(total[WIRE_COUNTERS.index("tx_frames")]),

@@ -53,7 +53,7 @@ def test_the_document_holds_every_name_and_address(
     channel, lan, _ = document["links"]
     assert (channel["cipher"], lan["cipher"], lan["macsec"]) == ("gcm-aes-256", None, None)
     assert (channel["macsec"]["replay_window"], channel["macsec"]["given_sak"]) == (64, True)
-    assert lan["impairments"] == [{"from": "r1", "loss": 0.05}]
+    assert lan["impairments"] == [{"from": "r1", "to": "h1", "loss": 0.05}]
     assert (nodes["h2"]["services"], nodes["h2"]["files"]) == ([{"name": "web", "cmd": "httpd"}], ["/key"])
     assert [session["family"] for session in channel["sessions"]] == ["ipv4", "ipv6"]
     assert channel["sessions"][0]["speakers"][1]["address"] == "169.254.1.1"
@@ -64,7 +64,7 @@ def test_the_tables_say_the_same_and_that_nothing_was_made(
 ) -> None:
     printed = dry_run(capsys, monkeypatch, topology)
     assert "r1 169.254.1.0 AS64512" in printed
-    for words in ("02:", "r1 loses 5%", "service web", "/key"):
+    for words in ("02:", "r1-h1 loss=5%", "service web", "/key"):
         assert words in printed
     last = printed.splitlines()[-1]
     assert last.startswith(

@@ -79,6 +79,17 @@ def test_loss_changes_while_the_link_is_up_and_leaves_carrier_and_faults_alone(b
     assert (bench.wire(0, "drop_loss"), bench.wire(0, "drop_fault")) == (100, 10)
 
 
+def test_a_change_leaves_what_it_does_not_name(bench: Bench) -> None:
+    bench.engine.impair("ch1", (Impairment(1.0), Impairment(0.5)))
+    set_now = bench.engine.change_impairments("ch1", ({"loss_in_burst": 0.25}, {"loss": 0.0}))
+    assert set_now == (Impairment(1.0, loss_in_burst=0.25), NONE)
+    assert bench.engine.links()[0].impairments == set_now
+    for wrong in ({"loss": 2.0}, {"los": 0.5}):
+        with pytest.raises(LinkError, match=r"^link ch1: .*los"):
+            bench.engine.change_impairments("ch1", ({}, wrong))
+    assert bench.engine.links()[0].impairments == set_now
+
+
 def test_what_cannot_be_is_refused(bench: Bench) -> None:
     for share in (-0.1, 1.1, float("nan")):
         with pytest.raises(ValueError, match=f"found loss {share}, expected a share from 0 to 1"):

@@ -127,7 +127,7 @@ def test_loss_is_given_to_a_link_and_a_node_goes_with_all_that_runs_in_it(quad: 
     ]
     assert inside.wait(timeout=10) == -signal.SIGTERM
     after = quad.lab.link("ch3")
-    assert after["impairments"] == [{"from": "aws", "loss": 0.005}]
+    assert after["impairments"] == [{"from": "aws", "to": "gcp", "loss": 0.005}]
     assert after["tx_frames"] >= before["tx_frames"] > 0
     assert after["macsec"]["next_pn"] >= before["macsec"]["next_pn"]
     assert not Path(f"/run/netns/{quad.lab.name}-aws-h2").exists()

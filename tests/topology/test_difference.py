@@ -53,7 +53,7 @@ WORDS = {
     ),
     "loss": (
         (('"r2:ch1"]', '"r2:ch1"], impair: {r1-r2: {loss: 0.1%}}'),),
-        ["link ch1 changed: r1 loses 0.1% (was 0%)"],
+        ["link ch1 changed: re-impaired r1-r2: none -> loss=0.1%"],
     ),
     "mtu": (
         (('"r2:ch2"]', '"r2:ch2"], mtu: 1400'),),

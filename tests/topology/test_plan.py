@@ -18,6 +18,8 @@ from netns_lab.keys import given_keys
 from netns_lab.plan import DefaultRoute, LabPlan, NextHop, Secret, plan_lab
 from netns_lab.topology import Problem, Topology, TopologyError, load_topology, parse_topology
 
+from dataplane.links.specification import Impairment
+
 QUAD = Path(__file__).parents[2] / "netns-lab" / "topologies" / "quad.yaml"
 
 
@@ -231,9 +233,15 @@ links:
   - {endpoints: a-b, impair: {loss: 0.1%}}
   - {endpoints: a-b, impair: {loss: 0%, b-a: {loss: 50%}}}
   - {endpoints: a-c-d, impair: {c-d-a: {loss: 100%}}}
+  - {endpoints: a-b, impair: {loss: none, delay: 5ms, rate: 1gbit, queue: 256kB, b-a: {delay: 0, queue: 1ms}}}
 """)
-    losses = [tuple(impairment.loss for impairment in link.impairments) for link in lab.links]
+    *lossy, last = (link.impairments for link in lab.links)
+    losses = [tuple(impairment.loss for impairment in pair) for pair in lossy]
     assert losses == [(0.03, 0.03), (0.001, 0.001), (0.0, 0.5), (0.03, 1.0)]
+    assert last == (
+        Impairment(delay_us=5000, rate_mbps=1000, queue_octets=256_000),
+        Impairment(rate_mbps=1000, queue_us=1000),
+    )
 
 
 @st.composite

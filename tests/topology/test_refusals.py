@@ -208,10 +208,22 @@ REFUSALS = {
     ),
     "type": (on_link("type: vlan"), "7: links[0].type: found 'vlan', expected one of macsec, plain"),
     "peer": (on_link("peer: 1"), "7: links[0].peer: found 1, expected true or false"),
-    "impair": (on_link("impair: {delay: 2ms}"), f"7: links[0].impair.delay: {NOT_YET}"),
+    "impair delay": (
+        on_link("impair: {delay: 2}"),
+        "7: links[0].impair.delay: found 2, expected a duration such as 5ms, at most 3600s",
+    ),
     "impair one way": (
-        on_link("impair: {r1-r2: {rate: 1gbit}}"),
-        f"7: links[0].impair.r1-r2.rate: {NOT_YET}",
+        on_link("impair: {r1-r2: {rate: 0mbit}}"),
+        "7: links[0].impair.r1-r2.rate: found '0mbit', "
+        "expected a rate such as 100mbit, from 1kbit to 1000gbit, or none",
+    ),
+    "impair queue": (
+        on_link("impair: {queue: 64}"),
+        "7: links[0].impair.queue: found 64, expected a duration or a size such as 50ms or 256kB, or none",
+    ),
+    "impair model": (
+        on_link("impair: {jitter_model: gauss}"),
+        "7: links[0].impair.jitter_model: found 'gauss', expected uniform, normal or pareto",
     ),
     "impair loss": (
         on_link("impair: {loss: 0.1}"),
@@ -223,7 +235,7 @@ REFUSALS = {
     ),
     "impair unknown": (
         on_link("impair: {los: 1%}"),
-        "7: links[0].impair.los: found '1%', expected `loss`, or a direction such as r1-r2: {loss: 0.1%}",
+        "7: links[0].impair.los: unknown key, nearest is 'loss'",
     ),
     "impair unknown one way": (
         on_link("impair: {r1-r2: {los: 1%}}"),

@@ -67,7 +67,12 @@ links:
       sak: "SAK"
       salt: "SALT"
       next_pn: 4294967296
-  - {endpoints: r1-r2, impair: {loss: 0.1%, r1-r2: {loss: 2.5 %}}}
+  - endpoints: r1-r2
+    impair:
+      loss: 0.1%
+      r1-r2: {loss: 2.5 %, loss_model: gilbert-elliott, enter_burst: 1%, leave_burst: 25%, loss_in_burst: 0}
+      r2-r1: {delay: 5ms, jitter: 0, jitter_model: pareto, duplicate: none, reorder: 1%, reorder_frames: 3}
+  - {endpoints: r1-r2, impair: {corrupt: 0.01%, rate: 1.5gbit, queue: 256kB}}
   - {type: plain, endpoints: r1-h1}
   - {type: plain, endpoints: r2-h2}
 """.replace("SALT", "0e" * 12).replace("SAK", "0f" * 32)
@@ -111,7 +116,9 @@ WRONG = {
     "macsec key": ("replay_window: 0", "window: 0"),
     "defaults key": ("  link: {type", "  lnk: {type"),
     "announce among defaults": ("bgp: {password: secret, bfd", "bgp: {announce: [], bfd"),
-    "impairment": ("impair: {loss: 0.1%", "impair: {los: {}"),
+    "impairment": ("loss: 0.1%", "los: 0.1%"),
+    "impairment of a direction": ("{delay: 5ms", "{dely: 5ms"),
+    "delay without unit": ("{delay: 5ms", "{delay: 5"),
     "no asn": ("asn: 64513, ", ""),
     "no endpoints": ("endpoints: r1-h1", "mtu: 1400"),
     "three ends": ('"r2:eth.1"', '"r2:eth.1", "r3:eth1"'),

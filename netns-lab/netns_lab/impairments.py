@@ -1,0 +1,244 @@
+"""Impairments as files and command lines write them, `delay=5ms loss=0.1%`: read, written, compared.
+
+Changes are the fields of an `Impairment` that are said, in its units: what they do not name stays as it is.
+`none` gives a key its default, which impairs nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from dataplane.interface import ImpairmentChanges
+from dataplane.links.specification import MAXIMUM_REORDER_FRAMES, Impairment, JitterModel, LossModel
+from netns_lab import units
+from netns_lab.output import choices, nearest
+
+NONE = "none"
+_DEFAULTS = asdict(Impairment())
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of the text form: the fields that it sets, how its value is read and written.
+
+    `expected` says what a value may be; `schema` is the JSON Schema of those beside `none`.
+    """
+
+    fields: tuple[str, ...]
+    read: Callable[[str], ImpairmentChanges]
+    write: Callable[[Impairment], str]
+    expected: str
+    schema: Mapping[str, Any]
+    words: tuple[str, ...] = field(default=())
+    """Every value, where they are few."""
+
+
+def _duration(field: str) -> Key:
+    def read(text: str) -> ImpairmentChanges:
+        return {field: 0.0 if text == "0" else units.duration_us(text)}
+
+    return Key(
+        (field,),
+        read,
+        lambda impairment: units.duration_text(getattr(impairment, field)),
+        "a duration such as 5ms, at most 3600s",
+        _text_or_zero("duration, such as 5ms", r"[0-9.]+ ?(us|ms|s|m)"),
+    )
+
+
+def _share(field: str) -> Key:
+    def read(text: str) -> ImpairmentChanges:
+        return {field: 0.0 if text == "0" else units.share(text)}
+
+    return Key(
+        (field,),
+        read,
+        lambda impairment: units.share_text(getattr(impairment, field)),
+        "a share such as 0.1%, at most 100%",
+        _text_or_zero("share of the frames, such as 0.1%", "[0-9.]+ ?%"),
+    )
+
+
+def _choice(field: str, kind: type[JitterModel | LossModel]) -> Key:
+    return Key(
+        (field,),
+        lambda text: {field: kind(text).value},
+        lambda impairment: str(getattr(impairment, field)),
+        choices(kind),
+        {"enum": list(kind)},
+        tuple(kind),
+    )
+
+
+def _rate() -> Key:
+    def read(text: str) -> ImpairmentChanges:
+        rate_mbps = units.rate_mbps(text)
+        if not rate_mbps:
+            raise ValueError("which would let nothing pass")
+        return {"rate_mbps": rate_mbps}
+
+    return Key(
+        ("rate_mbps",),
+        read,
+        lambda impairment: units.rate_text(impairment.rate_mbps),
+        "a rate such as 100mbit, from 1kbit to 1000gbit, or none",
+        _text("rate, such as 100mbit", "[0-9.]+ ?(kbit|mbit|gbit)"),
+    )
+
+
+def _queue() -> Key:
+    """What may wait for the rate, as time or as octets: one takes the place of the other."""
+
+    def read(text: str) -> ImpairmentChanges:
+        queue_octets, queue_us = 0, 0.0
+        if text.endswith("B"):
+            queue_octets = units.size_octets(text)
+        else:
+            queue_us = units.duration_us(text)
+        if not queue_octets and not queue_us:
+            raise ValueError("which would let nothing wait")
+        return {"queue_octets": queue_octets, "queue_us": queue_us}
+
+    def write(impairment: Impairment) -> str:
+        if impairment.queue_octets:
+            return units.size_text(impairment.queue_octets)
+        return units.duration_text(impairment.queue_us)
+
+    return Key(
+        ("queue_octets", "queue_us"),
+        read,
+        write,
+        "a duration or a size such as 50ms or 256kB, or none",
+        _text("how much may wait for the rate, such as 50ms or 256kB", "[0-9.]+ ?(us|ms|s|m|B|kB|MB)"),
+    )
+
+
+def _reorder_frames() -> Key:
+    def read(text: str) -> ImpairmentChanges:
+        if not re.fullmatch("[0-9]{1,4}", text):
+            raise ValueError("no whole number")
+        return {"reorder_frames": int(text)}
+
+    return Key(
+        ("reorder_frames",),
+        read,
+        lambda impairment: str(impairment.reorder_frames),
+        f"a whole number from 1 to {MAXIMUM_REORDER_FRAMES}",
+        {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAXIMUM_REORDER_FRAMES,
+            "description": "later frames that overtake a reordered one",
+        },
+    )
+
+
+def _text(description: str, pattern: str) -> Mapping[str, Any]:
+    return {"type": "string", "pattern": f"^{pattern}$", "description": description}
+
+
+def _text_or_zero(description: str, pattern: str) -> Mapping[str, Any]:
+    return {"anyOf": [_text(description, pattern), {"const": 0}]}
+
+
+KEYS: Mapping[str, Key] = {
+    "delay": _duration("delay_us"),
+    "jitter": _duration("jitter_us"),
+    "jitter_model": _choice("jitter_model", JitterModel),
+    "loss": _share("loss"),
+    "loss_model": _choice("loss_model", LossModel),
+    "enter_burst": _share("enter_burst"),
+    "leave_burst": _share("leave_burst"),
+    "loss_in_burst": _share("loss_in_burst"),
+    "duplicate": _share("duplicate"),
+    "reorder": _share("reorder"),
+    "reorder_frames": _reorder_frames(),
+    "corrupt": _share("corrupt"),
+    "rate": _rate(),
+    "queue": _queue(),
+}
+
+
+def read_value(key: str, value: object) -> ImpairmentChanges:
+    """What a key with this value changes. Raises ValueError("expected ...")."""
+    if value == NONE:
+        return {name: _DEFAULTS[name] for name in KEYS[key].fields}
+    try:
+        if not isinstance(value, str) and type(value) is not int:
+            raise ValueError("neither text nor a whole number")
+        changes = KEYS[key].read(str(value))
+        Impairment(**changes)
+    except ValueError:
+        raise ValueError(f"expected {KEYS[key].expected}") from None
+    return changes
+
+
+def read_words(words: Iterable[str]) -> ImpairmentChanges:
+    """What words such as `delay=5ms` change. Raises ValueError with one sentence."""
+    changes: ImpairmentChanges = {}
+    seen: set[str] = set()
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise ValueError(f"found {word!r}, expected KEY=VALUE, such as delay=5ms")
+        if key not in KEYS:
+            raise ValueError(unknown_key(key))
+        if key in seen:
+            raise ValueError(f"{key} is given twice, expected it once")
+        seen.add(key)
+        try:
+            changes |= read_value(key, value)
+        except ValueError as error:
+            raise ValueError(f"{key}: found {value!r}, {error}") from None
+    return changes
+
+
+def unknown_key(key: str) -> str:
+    """The sentence for a key that does not exist."""
+    return f"unknown key {key!r}{nearest(key, KEYS) or ', expected one of ' + ', '.join(KEYS)}"
+
+
+def impairment_text(impairment: Impairment) -> str:
+    """What differs from no impairment, as `read_words` reads it; `none` where nothing does."""
+    words = [
+        f"{name}={key.write(impairment)}"
+        for name, key in KEYS.items()
+        if any(getattr(impairment, field) != _DEFAULTS[field] for field in key.fields)
+    ]
+    return " ".join(words) or NONE
+
+
+def difference(before: Impairment, after: Impairment) -> ImpairmentChanges:
+    """The fields in which `after` differs, as it has them."""
+    names = (field.name for field in fields(Impairment))
+    return {name: getattr(after, name) for name in names if getattr(after, name) != getattr(before, name)}
+
+
+def directions(nodes: Sequence[str]) -> tuple[str, str]:
+    """What both directions of a link are called, by the sending one of its two nodes."""
+    one, other = nodes
+    return f"{one}-{other}", f"{other}-{one}"
+
+
+def impairment_documents(nodes: Sequence[str], impairments: Sequence[Impairment]) -> list[dict[str, Any]]:
+    """Each direction that is impaired, as JSON types: whose frames, and what differs from no impairment."""
+    return [
+        {"from": sender, "to": receiver, **difference(Impairment(), impairment)}
+        for sender, receiver, impairment in zip(nodes, reversed(nodes), impairments, strict=True)
+        if impairment != Impairment()
+    ]
+
+
+def impairments_text(documents: Sequence[Mapping[str, Any]]) -> str:
+    """Such documents of one link for people: `no`, or what is the same for both directions only once."""
+    texts = {f"{it['from']}-{it['to']}": impairment_text(_from_document(it)) for it in documents}
+    if len(texts) == 2 and len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return ", ".join(f"{direction} {text}" for direction, text in texts.items()) or "no"
+
+
+def _from_document(document: Mapping[str, Any]) -> Impairment:
+    return Impairment(**{name: value for name, value in document.items() if name in _DEFAULTS})
