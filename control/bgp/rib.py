@@ -82,6 +82,10 @@ class Rib:
         """Every prefix that this neighbor has a path to."""
         return frozenset(self._heard.get(neighbor, ()))
 
+    def prefix_count(self, neighbor: str) -> int:
+        """How many these are."""
+        return len(self._heard.get(neighbor, ()))
+
     def paths(self, prefix: str) -> tuple[Path, ...]:
         """Every path heard, best or not, by neighbor address."""
         return tuple(sorted(self._paths.get(prefix, {}).values(), key=_neighbor_order))

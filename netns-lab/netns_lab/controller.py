@@ -23,6 +23,7 @@ from netns_lab.directory import LabDirectory, LabError
 from netns_lab.event_log import EventKind, EventLog
 from netns_lab.plan import NodePlan
 from netns_lab.processes import marked_commands
+from netns_lab.rates import READING_INTERVAL_S
 from netns_lab.reload import reload
 from netns_lab.services import Services
 from netns_lab.speakers import LabRouter
@@ -53,6 +54,7 @@ class Controller:
         self.services = Services(directory, self.log)
         self.views = Views(self, map_counters(directory.counters))
         self._awaiting: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
         self.stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -68,11 +70,18 @@ class Controller:
             self._serve, self.directory.controller_socket, limit=MAXIMUM_LINE_OCTETS
         )
         self.log.add(EventKind.PROCESS_STARTED, "controller", f"controller {os.getpid()} runs the lab")
+        self._reading = asyncio.create_task(self._read_counters())
         await self.stopping.wait()
+        self._reading.cancel()
         server.close()
         self._guarding.close()
         await self.services.detach()
         await asyncio.gather(*(router.detach() for router in self.routers.values()))
+
+    async def _read_counters(self) -> None:
+        while True:
+            self.views.readings.take()
+            await asyncio.sleep(READING_INTERVAL_S)
 
     def _find_guard(self) -> GuardEvents:
         try:
@@ -88,7 +97,9 @@ class Controller:
         except EngineGone:
             return
         asyncio.get_running_loop().add_reader(events.fileno(), self._read_engine, events)
-        for state in self.engine.links():  # what nobody listened to
+        states = self.engine.links()
+        self.views.readings.cover(states)
+        for state in states:  # what nobody listened to
             for end, secy in zip(state.ends, state.secys, strict=False):
                 if secy.pending_since_ns is not None:
                     self._pending(PendingEvent(state.name, end.node, secy.pending_since_ns))

@@ -8,7 +8,7 @@ from netns_lab.api import ControllerClient, ControllerGone
 from netns_lab.clock import local_time
 from netns_lab.directory import LabDirectory
 from netns_lab.impairments import impairments_text
-from netns_lab.output import Output, table_text
+from netns_lab.output import Output, compact, table_text
 
 Rows = Sequence[Sequence[Any]]
 ORDINARY_COUNTERS = {
@@ -58,6 +58,10 @@ def _link_rows(document: dict[str, Any]) -> Rows:
     for link in document["links"]:
         ends = [f"{end['node']}:{end['interface']}" for end in link["endpoints"]]
         carrier = "/".join("up" if end["carrier"] else "down" for end in link["endpoints"])
+        rates, bits, queued, latency_us = (
+            [direction[name] for direction in link["directions"]]
+            for name in ("frames_per_s", "rate_mbps", "queue_octets", "latency_us")
+        )
         drops = ", ".join(f"{reason} {count}" for reason, count in link["drops"].items() if count)
         cipher = link["macsec"]["cipher"] if link["macsec"] else "-"
         rows.append(
@@ -71,6 +75,10 @@ def _link_rows(document: dict[str, Any]) -> Rows:
                 cipher,
                 link["tx_frames"],
                 link["rx_frames"],
+                "/".join(map(compact, rates)),
+                "/".join(compact(None if mbps is None else mbps * 1e6) for mbps in bits),
+                "/".join(map(compact, queued)),
+                "/".join(map(compact, latency_us)),
                 drops or "none",
             )
         )
@@ -173,6 +181,10 @@ TOPICS = {
             "cipher",
             "tx frames",
             "rx frames",
+            "frames/s",
+            "bit/s",
+            "queue B",
+            "added us",
             "drops",
         ),
         _link_rows,

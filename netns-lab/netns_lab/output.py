@@ -76,6 +76,18 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f", nearest is {close[0]!r}" if close else ""
 
 
+def compact(number: float | None) -> str:
+    """A number in at most five characters: 7.25, 310, 12.3k, 9.87M; - for none."""
+    if number is None:
+        return "-"
+    for unit in ("", "k", "M", "G"):
+        if number < 999.5:
+            digits = 0 if number >= 99.95 or not number % 1 else 1 if number >= 9.995 else 2
+            return f"{number:.{digits}f}{unit}"
+        number /= 1000
+    return f"{number:.0f}T"
+
+
 def _text(cell: object) -> str:
     if cell is None:
         return "-"

@@ -8,29 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 from dataplane.interface import LinkState
 from dataplane.lines import Document
-from dataplane.links.link import LINK_SLOTS, WIRE_COUNTERS, Counters, LinkCounters
+from dataplane.links.link import LINK_SLOTS, Counters, LinkCounters
 from dataplane.macsec.counters import counters_by_name, linux_counters
 from dataplane.namespace import NAMESPACE_DIRECTORY
 from netns_lab.clock import wall_time
 from netns_lab.impairments import impairment_documents
 from netns_lab.processes import last_line
+from netns_lab.rates import Readings, direction_documents
 
 if TYPE_CHECKING:
     from netns_lab.controller import Controller
 
-DROPS = {
-    name.removeprefix("drop_"): index for index, name in enumerate(WIRE_COUNTERS) if name.startswith("drop_")
-}
 EVENTS_SHOWN = 20
 NS_PER_S = 1e9
 
 
 class Views:
-    """Reads a controller; changes nothing."""
+    """Reads a controller; changes nothing. `readings` are those of the counters."""
 
     def __init__(self, controller: Controller, counters: Counters) -> None:
         self._controller = controller
         self._counters = counters
+        self.readings = Readings(counters, controller.now_ns)
 
     def inspect(self, topic: str) -> Document:
         """One topic's document; `problems` names every process of the lab that is missing."""
@@ -139,7 +138,9 @@ class Views:
 
     def _link_states(self) -> list[LinkState]:
         engine = self._controller.engine
-        return engine.links() if engine else []
+        states = engine.links() if engine else []
+        self.readings.cover(states)
+        return states
 
     def _counters_of(self, state: LinkState) -> LinkCounters:
         return LinkCounters.of(self._counters[state.slot * LINK_SLOTS : (state.slot + 1) * LINK_SLOTS])
@@ -148,7 +149,8 @@ class Views:
         documents = []
         for state in self._link_states():
             counters = self._counters_of(state)
-            total = counters.wires[0] + counters.wires[1]
+            directions = direction_documents(state, counters, self.readings.recent(state.slot))
+            one, other = directions
             documents.append(
                 {
                     "name": state.name,
@@ -161,9 +163,12 @@ class Views:
                     "impairments": impairment_documents([end.node for end in state.ends], state.impairments),
                     "faults": [{"mode": state.fault, "from": state.fault_from}] if state.fault else [],
                     "macsec": self._macsec(state, counters),
-                    "tx_frames": int(total[WIRE_COUNTERS.index("tx_frames")]),
-                    "rx_frames": int(total[WIRE_COUNTERS.index("rx_frames")]),
-                    "drops": {reason: int(total[index]) for reason, index in DROPS.items()},
+                    "tx_frames": one["tx_frames"] + other["tx_frames"],
+                    "rx_frames": one["rx_frames"] + other["rx_frames"],
+                    "drops": {
+                        reason: count + other["drops"][reason] for reason, count in one["drops"].items()
+                    },
+                    "directions": directions,
                 }
             )
         return documents
@@ -230,7 +235,7 @@ class Views:
                 "neighbor": session.neighbor,
                 "state": "established" if session.up else "down",
                 "since_s": round((now_ns - session.since_ns) / NS_PER_S, 1) if session.since_ns else 0.0,
-                "prefixes": len(router.router.rib.prefixes_from(session.neighbor)),
+                "prefixes": router.router.rib.prefix_count(session.neighbor),
                 "reason": session.reason,
             }
             for name, router in self._controller.routers.items()

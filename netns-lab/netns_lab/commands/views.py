@@ -1,6 +1,7 @@
 """The commands that show what a lab is doing."""
 
 import contextlib
+import sys
 import time
 from typing import Annotated
 
@@ -63,6 +64,40 @@ def inspect(
         show_until_interrupted(title, view, interval_s, output(format))
     elif not show(view(), output(format)):
         raise typer.Exit(EXIT_FAIL)
+
+
+def metrics(
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where to answer.")] = "127.0.0.1:9817",
+    once: Annotated[bool, typer.Option("--once", help="Print what would be answered, and end.")] = False,
+    name: Name = None,
+) -> None:
+    """Answer Prometheus, until Ctrl-C.
+
+    Frames, drops by reason, queues, latency and carriers of every link, counters of every SecY, BGP sessions:
+    of all labs, as they come and go, or of the one that --name says. Whoever reaches the address may read. It
+    costs the links nothing: their counters are in shared memory.
+
+    \b
+    Examples:
+      sudo ./quadlink metrics --listen 127.0.0.1:9817
+      sudo ./quadlink metrics --once
+    """
+    import threading
+
+    from prometheus_client import generate_latest
+
+    from netns_lab.exporter import Sources, exporter
+    from netns_lab.metrics import registry
+
+    need_root()
+    chosen = name or Options.name
+    sources = Sources(choose_lab(chosen).name if chosen else None)
+    if once:
+        sys.stdout.write(generate_latest(registry(sources.read)).decode())
+        return
+    with contextlib.suppress(KeyboardInterrupt), exporter(listen, sources) as url:
+        say(f"metrics: {url}")
+        threading.Event().wait()
 
 
 def ping_all(name: Name = None, format: FormatOption = None) -> None:
