@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from dataplane.capture_reader import NS_PER_S, RecordedFrame
+from dataplane.captures.files import NS_PER_S, RecordedFrame
 from dataplane.macsec.counters import OUR_COUNTERS
 from dataplane.macsec.dissection import Field, clear_tags, dissect, headline
 from dataplane.macsec.judgement import Judgement, Receiver, Result, judge

@@ -6,7 +6,7 @@ from io import BufferedReader
 from itertools import islice
 from pathlib import Path
 
-from dataplane.capture_reader import RecordedFrame, is_capture, read_frames
+from dataplane.captures.files import RecordedFrame, is_capture, read_frames
 from netns_lab.directory import LabError
 from netns_lab.hex_dump import frames_of_text
 

@@ -40,7 +40,7 @@ class ReceiverOptions:
     salt: str | None = None
     ssci: int | None = None
     confidentiality_offset: int = 0
-    validate: str | None = None
+    validate: ValidateFrames | None = None
     replay_window: int = 0
     replay_protect: bool = True
     next_pn: int = 1
@@ -53,15 +53,7 @@ def described(options: ReceiverOptions, frame: bytes) -> Question:
     tags = clear_tags(frame) if options.clear_tags is None else options.clear_tags
     if tags and options.clear_tags is None:
         notes.append(f"clear_tags {tags} is assumed, because a SecTAG follows the VLAN tags")
-    sak = (
-        None
-        if options.sak is None
-        else Sak(
-            _octets("--sak", _key_text(options.sak)),
-            b"" if options.salt is None else _octets("--salt", options.salt),
-            confidentiality_offset=options.confidentiality_offset,
-        )
-    )
+    sak = _given_sak(options)
     try:
         config = SecYConfig(
             OWN_SCI,
@@ -74,13 +66,13 @@ def described(options: ReceiverOptions, frame: bytes) -> Question:
             config,
             next_pn=options.next_pn,
             lowest_pn=max(1, options.next_pn - options.replay_window),
-            sci=None if options.sci is None else _octets("--sci", options.sci.replace("/", "")),
+            sci=None if options.sci is None else _octets("--sci", options.sci),
             sak=sak,
             ssci=options.ssci,
         )
     except SecYError as refusal:
         raise LabError(f"explain: {refusal}") from None
-    modes = list(ValidateFrames)[::-1] if options.validate is None else [ValidateFrames(options.validate)]
+    modes = list(ValidateFrames)[::-1] if options.validate is None else [options.validate]
     return Question(receiver, modes, notes)
 
 
@@ -97,8 +89,13 @@ def _suite(options: ReceiverOptions, sak: Sak | None) -> CipherSuite:
     return cipher_suite(f"GCM-AES-{xpn}{'128' if len(sak.key) == 16 else '256'}")
 
 
-def of_link(directory: LabDirectory, link: str, frame: bytes, sak: str | None, with_keys: bool) -> Question:
-    """The SecY of a running lab that the frame goes to, as it is now. Raises LabError."""
+def of_link(
+    directory: LabDirectory, link: str, options: ReceiverOptions, with_keys: bool, frame: bytes
+) -> Question:
+    """The SecY of a running lab that the frame goes to, as it is now. Raises LabError.
+
+    Of the options only the SAK counts; `with_keys` asks the engine for it.
+    """
     try:
         engine = EngineClient(directory.engine_socket)
         try:
@@ -108,18 +105,17 @@ def of_link(directory: LabDirectory, link: str, frame: bytes, sak: str | None, w
             state = states[link]
             if state.macsec is None:
                 raise LabError(f"link {link} is plain: it has no SecY")
-            key = engine.export_sak(link) if with_keys else None
+            sak = engine.export_sak(link) if with_keys else _given_sak(options)
         finally:
             engine.close()
     except (EngineGone, LinkError) as error:
         raise LabError(str(error)) from None
     macsec = state.macsec
     end, notes = _receiving_end(state, frame)
-    if sak is not None:
-        key = Sak(_octets("--sak", _key_text(sak)))
     channel, sender = state.secys[end].channels[0], state.secys[1 - end]
     config = secy_config(macsec, bytes.fromhex(state.secys[end].sci))
-    offset = macsec.confidentiality_offset
+    if sak is not None:
+        sak = replace(sak, confidentiality_offset=macsec.confidentiality_offset)
     try:
         receiver = Receiver(
             config,
@@ -127,8 +123,8 @@ def of_link(directory: LabDirectory, link: str, frame: bytes, sak: str | None, w
             lowest_pn=channel.lowest_pn,
             sci=bytes.fromhex(channel.sci),
             an=channel.an,
-            sak=None if key is None else replace(key, confidentiality_offset=offset),
-            ssci=None if key is None else sender.ssci,
+            sak=sak,
+            ssci=sender.ssci,
         )
     except SecYError as refusal:
         raise LabError(f"link {link}: {refusal}") from None
@@ -152,9 +148,15 @@ def _receiving_end(state: LinkState, frame: bytes) -> tuple[int, list[str]]:
     return 0, [f"it is neither from {ends}; received at {state.ends[0].node}, if it came now"]
 
 
-def _key_text(text: str) -> str:
-    """What an option says, or for @FILE what the file says: command lines can be read by everybody."""
-    return Path(text[1:]).read_text().strip() if text.startswith(FROM_FILE) else text
+def _given_sak(options: ReceiverOptions) -> Sak | None:
+    """The key that an option says, or for @FILE the file: command lines can be read by everybody."""
+    if options.sak is None:
+        return None
+    text = options.sak
+    if text.startswith(FROM_FILE):
+        text = Path(text[1:]).read_bytes().decode(errors="replace").strip()
+    salt = b"" if options.salt is None else _octets("--salt", options.salt)
+    return Sak(_octets("--sak", text), salt, confidentiality_offset=options.confidentiality_offset)
 
 
 def _octets(option: str, text: str) -> bytes:

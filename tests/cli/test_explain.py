@@ -7,9 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from netns_lab import cli
+from netns_lab.explain import document, text
+from netns_lab.explain import explain as explanation_of
+from netns_lab.receivers import ReceiverOptions, described
 from scapy.layers.l2 import Ether
 from scapy.utils import PcapNgWriter
+
+from dataplane.captures.files import RecordedFrame
 
 Capture = pytest.CaptureFixture[str]
 Explain = Callable[..., tuple[int, str, str]]
@@ -124,6 +131,19 @@ def test_a_capture_is_listed_and_one_of_its_frames_explained(
     assert "12153524c0895e81" in explain("-")[1]
 
 
+@given(st.binary(max_size=90), st.integers(0, 3), st.booleans())
+def test_any_octets_have_an_explanation(octets: bytes, cut: int, known: bool) -> None:
+    recorded = RecordedFrame(octets, len(octets) + cut, 0, "ch1", None)
+    options = ReceiverOptions(sak=KEY if known else None)
+    question = described(options, octets)
+    explanation = explanation_of(1, recorded, question.receiver, question.modes, question.notes)
+    assert (explanation.judgement is None) == (cut > 0)
+    assert json.loads(json.dumps(document(explanation)))["octets"] == len(octets) + cut
+    told = text(explanation)
+    assert all(field.name in told for field in explanation.fields)
+    assert ("were not kept" in told) == (cut > 0)
+
+
 def test_raw_octets_are_a_frame_as_they_stand(explain: Explain, tmp_path: Path) -> None:
     (tmp_path / "frame").write_bytes(bytes.fromhex(SECURED))
     assert explain(str(tmp_path / "frame"))[1] == explain(SECURED)[1]
@@ -141,6 +161,9 @@ def test_raw_octets_are_a_frame_as_they_stand(explain: Explain, tmp_path: Path) 
         ((SECURED, "--cipher", "des"), "--cipher: cipher suite 'des', expected one of GCM-AES-128"),
         ((SECURED, "--replay-window", "-1"), "replay window -1, expected 0 to 4294967295"),
         ((SECURED, "--sci", "12"), "SCI of 1 octets, expected 8"),
+        ((SECURED, "--sak", "@.git"), "quadlink: "),
+        ((SECURED, "--sak", "@docs/quad.svg"), "characters that are no octets in hex"),
+        ((SECURED, "--next-pn", "4294967297"), "packet number 4294967297, expected 1 to 4294967295"),
         ((SECURED, "--with-keys"), "--with-keys goes with --link"),
         ((SECURED, "--link", "ch1", "--next-pn", "3"), "--link tells how the SecY is set"),
         ((bytes(70000).hex(),), "found a frame of 70000 octets, expected at most 65535"),

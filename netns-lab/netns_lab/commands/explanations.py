@@ -1,24 +1,15 @@
 """The command that takes frames apart: `explain`."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from dataplane.macsec.secy import ValidateFrames
 from netns_lab.completion import files, link_names
 from netns_lab.directory import LabError
 from netns_lab.options import FormatOption, Name, lab, need_root, output
 
 LISTED_FRAMES = 1000
-
-
-class Validate(StrEnum):
-    """The modes of validateFrames."""
-
-    STRICT = "strict"
-    CHECK = "check"
-    DISABLED = "disabled"
-    NULL = "null"
 
 
 def explain(
@@ -56,7 +47,8 @@ def explain(
     ] = None,
     confidentiality_offset: Annotated[int, typer.Option(help="0, 30 or 50.")] = 0,
     validate: Annotated[
-        Validate | None, typer.Option(help="validateFrames; every mode if not given.", show_default=False)
+        ValidateFrames | None,
+        typer.Option(help="validateFrames; every mode by default.", show_default=False),
     ] = None,
     replay_protect: Annotated[bool, typer.Option(help="Whether late frames are discarded.")] = True,
     replay_window: Annotated[int, typer.Option(help="Packets that a frame may come late by.")] = 0,
@@ -101,10 +93,8 @@ def explain(
     )
     if with_keys and link is None:
         raise LabError("--with-keys goes with --link; without a lab give the key: --sak @FILE")
-    if link is not None and options != ReceiverOptions(sak=sak):
-        raise LabError(
-            "--link tells how the SecY is set: of the options that describe one only --sak goes with it"
-        )
+    if link is not None and options != ReceiverOptions(sak=sak, salt=salt):
+        raise LabError("--link tells how the SecY is set: leave the others out but for --sak and --salt")
     if link is not None:
         need_root()
     found, broken = ([one_frame(frames, frame)], None) if frame else first_frames(frames, LISTED_FRAMES + 1)
@@ -120,7 +110,7 @@ def explain(
         if link is None:
             question = described(options, recorded.data)
         else:
-            question = of_link(lab(name), link, recorded.data, sak, with_keys)
+            question = of_link(lab(name), link, options, with_keys, recorded.data)
         explanation = explained(frame or 1, recorded, question.receiver, question.modes, question.notes)
         output(format).document({"frames": [document(explanation)]}, text(explanation))
     if broken is not None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scapy.layers.l2 import Ether
 from scapy.utils import PcapNgWriter, PcapWriter
 
-from dataplane.capture_reader import CaptureFormatError, RecordedFrame, is_capture, read_frames
+from dataplane.captures.files import CaptureFormatError, RecordedFrame, is_capture, read_frames
 
 FRAMES = [bytes(range(n)) for n in (14, 60, 61, 255)]
 TIMES_NS = [1_700_000_000_123_456_000 + 1000 * n for n in range(len(FRAMES))]
