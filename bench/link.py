@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from netns_lab.directory import LabError
 
-from bench import link_round_trip, link_tcp
+from bench import link_impairment, link_one_way, link_round_trip, link_tcp
 from bench.figures import Figure
 from bench.link_effort import FULL, Effort, Say
 
@@ -28,9 +28,15 @@ class Part:
 
 PARTS = {
     "tcp": Part(link_tcp.streams, ("iperf3", "wireguard-go", "wg")),
+    "tcp-delay": Part(link_tcp.delayed, ("iperf3",)),
+    "many-links": Part(link_tcp.among_many, ("iperf3",)),
     "round-trip": Part(link_round_trip.round_trips),
     "idle": Part(link_round_trip.idle),
-    "many-links": Part(link_tcp.among_many, ("iperf3",)),
+    "latency": Part(link_one_way.latency),
+    "delay": Part(link_impairment.delay),
+    "rate": Part(link_impairment.rate),
+    "loss": Part(link_impairment.loss),
+    "queue": Part(link_impairment.queued),
 }
 
 

@@ -21,13 +21,14 @@ INTERVAL_S = 0.001
 """From one round trip to the next: long enough for everybody to fall asleep again."""
 IDLE_GOAL_PERCENT = 2
 SETTLED_S = 1.0
+BUSY_POLL: Settings = {"engine": {"workers": 1, "busy_poll": True}}
 
 
 @dataclass(frozen=True, slots=True)
 class Mode:
     """How engine and endpoints wait for a packet, and by how many us a link may be slower than veth then.
 
-    An engine with settings has a core for itself, the endpoints share another.
+    An engine that polls has a core for itself, the endpoints share the other.
     """
 
     name: str
@@ -37,7 +38,11 @@ class Mode:
     """By percentile."""
 
 
-MODES = (Mode("blocking endpoints, default engine", {}, False, {50: 60, 99: 350}),)
+MODES = (
+    Mode("spinning endpoints, busy-polling engine", BUSY_POLL, True, {50: 8, 99: 40}),
+    Mode("blocking endpoints, busy-polling engine", BUSY_POLL, False, {50: 45, 99: 120}),
+    Mode("blocking endpoints, default engine", {}, False, {50: 60, 99: 350}),
+)
 
 
 def round_trips(effort: Effort) -> list[Figure]:
