@@ -10,6 +10,7 @@ from netns_lab.commands import (
     explanations,
     faults,
     files,
+    impairments,
     life,
     machine,
     measurements,
@@ -51,6 +52,7 @@ app.command()(nodes.shell)
 app.command()(nodes.logs)
 app.add_typer(faults.fail_app, name="fail", help="Break something, on purpose.")
 app.command()(faults.heal)
+app.add_typer(impairments.impair_app, name="impair", help="Delay, lose, reorder or slow the frames of links.")
 app.add_typer(conformance.conform_app, name="conform", help="Hold an implementation against test vectors.")
 app.command()(explanations.explain)
 app.command()(machine.doctor)

@@ -19,6 +19,7 @@ _quadlink() {
     local IFS=$'\\n'
     COMPREPLY=($(COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD _QUADLINK_COMPLETE=complete_bash \\
         "${1/#\\~/$HOME}" 2>/dev/null))
+    [[ ${COMPREPLY[0]} != *= ]] || compopt -o nospace 2>/dev/null
 }
 complete -o default -F _quadlink quadlink""",
     "zsh": """\
@@ -102,6 +103,34 @@ def link_names(context: typer.Context) -> list[str]:
         return list(read_names(lab).links) if lab else []
     except (LabError, OSError):
         return []
+
+
+def link_directions(context: typer.Context) -> list[str]:
+    """Both directions of the link that the command line names."""
+    from netns_lab.impairments import directions
+
+    lab = _lab(context)
+    # Behind an option that still lacks its value, arguments are not told apart yet.
+    link = context.params.get("link") or next(iter(context.args), "")
+    try:
+        nodes = read_names(lab).links.get(link) if lab else None
+    except (LabError, OSError):
+        return []
+    return list(directions(nodes)) if nodes else []
+
+
+def impairment_words(context: typer.Context) -> list[str]:
+    """What `impair set` may be told and was not yet: a key, with each value where they are few."""
+    from netns_lab.impairments import KEYS
+
+    words: list[str] = list(context.params.get("words") or ())
+    if words[-1:] == ["="]:  # bash takes the sign for a word of its own
+        key = KEYS.get("".join(words[-2:-1]))
+        return list(key.words) if key else []
+    given = {word.partition("=")[0] for word in words}
+    return [
+        f"{name}={value}" for name, key in KEYS.items() if name not in given for value in key.words or ("",)
+    ]
 
 
 def templates() -> list[str]:

@@ -21,6 +21,7 @@ from netns_lab.api import MAXIMUM_LINE_OCTETS
 from netns_lab.daemons import POLL_INTERVAL_S, launch_guard, run_daemon, start_guard
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.event_log import EventKind, EventLog
+from netns_lab.impairing import Impairing
 from netns_lab.plan import NodePlan
 from netns_lab.processes import marked_commands
 from netns_lab.rates import READING_INTERVAL_S
@@ -52,6 +53,7 @@ class Controller:
         self._interfaces = {(state.node, state.interface): state for state in self.guard.wait()}
         self.routers = {node.name: self.make_router(node) for node in self.plan.nodes if node.asn is not None}
         self.services = Services(directory, self.log)
+        self.impairing = Impairing(self)
         self.views = Views(self, map_counters(directory.counters))
         self._awaiting: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -66,6 +68,7 @@ class Controller:
             conf = str(router.speaker.configuration_path)
             router.start(next((pid for pid, words in running.items() if conf in words), None))
         await self.services.follow(self.plan.nodes)
+        self.impairing.resume()
         server = await asyncio.start_unix_server(
             self._serve, self.directory.controller_socket, limit=MAXIMUM_LINE_OCTETS
         )
@@ -75,6 +78,7 @@ class Controller:
         self._reading.cancel()
         server.close()
         self._guarding.close()
+        self.impairing.detach()
         await self.services.detach()
         await asyncio.gather(*(router.detach() for router in self.routers.values()))
 
@@ -198,7 +202,8 @@ class Controller:
             # The interfaces that changed with this one must still be heard of.
             log.exception("%s:%s changed, and its routes could not follow", change.node, change.interface)
 
-    def _running_engine(self) -> EngineClient:
+    def running_engine(self) -> EngineClient:
+        """Raises LabError where there is none."""
         if self.engine is None:
             raise LabError("the engine ended: no link carries traffic; `quadlink up` builds the lab anew")
         return self.engine
@@ -211,12 +216,12 @@ class Controller:
             raise LabError(f"found mode {mode!r}, expected {', '.join(FaultMode)}") from None
         if from_node is not None and fault is not FaultMode.ONE_WAY:
             raise LabError(f"--from goes with --mode one-way, not with {mode}")
-        t_ns = self._running_engine().set_fault(link, fault, from_node, for_s)
+        t_ns = self.running_engine().set_fault(link, fault, from_node, for_s)
         return {"link": link, "mode": mode, "t_ns": t_ns}
 
     def heal(self, link: str | None) -> Document:
         """Heals one link, or every link that was failed."""
-        engine = self._running_engine()
+        engine = self.running_engine()
         states = engine.links()
         if link is not None and link not in [state.name for state in states]:
             raise LabError(f"no link {link}; links are {', '.join(state.name for state in states)}")
@@ -255,6 +260,11 @@ REQUESTS: dict[str, Callable[[Controller, Document], Any]] = {
     "events": lambda controller, arguments: controller.log.since(arguments["since_ns"]),
     "fail": lambda controller, arguments: controller.fail(**arguments),
     "heal": lambda controller, arguments: controller.heal(**arguments),
+    "impair-set": lambda controller, arguments: controller.impairing.set(**arguments),
+    "impair-show": lambda controller, arguments: controller.impairing.show(**arguments),
+    "impair-clear": lambda controller, arguments: controller.impairing.clear(**arguments),
+    "impair-play": lambda controller, arguments: controller.impairing.play(**arguments),
+    "impair-stop": lambda controller, arguments: controller.impairing.stop(**arguments),
     "reload": lambda controller, arguments: reload(controller),
 }
 

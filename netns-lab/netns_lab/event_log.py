@@ -28,6 +28,9 @@ class EventKind(StrEnum):
 
     FAULT = "fault"
     HEAL = "heal"
+    IMPAIRED = "impaired"
+    TRACE_STARTED = "trace-started"
+    TRACE_ENDED = "trace-ended"
     PN_PENDING = "pn-pending"
     INTERFACE_DOWN = "interface-down"
     INTERFACE_UP = "interface-up"

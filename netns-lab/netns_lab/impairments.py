@@ -242,3 +242,21 @@ def impairments_text(documents: Sequence[Mapping[str, Any]]) -> str:
 
 def _from_document(document: Mapping[str, Any]) -> Impairment:
     return Impairment(**{name: value for name, value in document.items() if name in _DEFAULTS})
+
+
+def direction_rows(link: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """A link as `impair show` is told of it: its name, direction, impairment and what plays, by direction."""
+    rows = []
+    for sender, direction in zip(link["nodes"], directions(link["nodes"]), strict=True):
+        impaired = [impairment_text(_from_document(it)) for it in link["impairments"] if it["from"] == sender]
+        playing = [_playing_text(it) for it in link["playing"] if it["from"] == sender]
+        rows.append((link["name"], direction, "".join(impaired) or NONE, "".join(playing) or "nothing"))
+    return rows
+
+
+def _playing_text(document: Mapping[str, Any]) -> str:
+    rounds = -(-document["played"] // document["steps"]) or 1
+    round_text = f"round {rounds}, " if document["loop"] else ""
+    step = document["played"] - (rounds - 1) * document["steps"]
+    late = f"at most {document['late_ms_max']} ms late"
+    return f"{document['file']}, {round_text}step {step} of {document['steps']}, {late}"

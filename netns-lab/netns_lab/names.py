@@ -31,10 +31,10 @@ class NodePlace:
 
 @dataclass(frozen=True, slots=True)
 class LabNames:
-    """The nodes and links of a lab, in file order."""
+    """The nodes and links of a lab, in file order; a link has the names of its two nodes."""
 
     nodes: tuple[NodePlace, ...]
-    links: tuple[str, ...]
+    links: Mapping[str, tuple[str, str]]
 
     def node(self, name: str) -> NodePlace:
         """Raises LabError with the nearest name where there is no such node."""
@@ -58,5 +58,5 @@ def read_names(directory: LabDirectory) -> LabNames:
     plan = directory.read_plan()
     return LabNames(
         tuple(NodePlace(node["name"], node["namespace"], node["env"]) for node in plan["nodes"]),
-        tuple(link["name"] for link in plan["links"]),
+        {link["name"]: (link["ends"][0]["node"], link["ends"][1]["node"]) for link in plan["links"]},
     )

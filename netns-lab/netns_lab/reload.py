@@ -35,6 +35,7 @@ async def reload(controller: Controller) -> Document:
     gone = [controller.routers.pop(name) for name in controller.routers.keys() - speakers.keys()]
     await asyncio.gather(*(router.stop() for router in gone))
     controller.plan = plan
+    controller.impairing.follow()
     replaced = []
     for name, node in speakers.items():
         router = controller.routers.get(name)

@@ -25,6 +25,7 @@ COMMANDS = (
     "logs",
     "fail",
     "heal",
+    "impair",
     "conform",
     "explain",
     "completion",
@@ -51,7 +52,7 @@ def test_help_lists_every_command(capsys: Capture, monkeypatch: pytest.MonkeyPat
     assert all(command in out for command in COMMANDS)
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("fail", "conform")])
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("fail", "impair", "conform")])
 def test_every_commands_help_shows_an_example(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
@@ -72,6 +73,8 @@ def test_every_commands_help_shows_an_example(
         ("events",),
         ("fail", "link", "ch1"),
         ("heal",),
+        ("impair", "set", "ch1", "delay=5ms"),
+        ("impair", "show"),
         ("demo",),
         ("bench", "smoke"),
     ],

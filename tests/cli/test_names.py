@@ -26,7 +26,7 @@ def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabNames:
 
 def test_what_the_builder_writes_tells_every_node_and_link(names: LabNames) -> None:
     assert [node.namespace for node in names.nodes][:3] == ["quad-aws", "quad-gcp", "quad-aws-h1"]
-    assert names.links[0] == "ch1"
+    assert names.links["ch1"] == ("aws", "gcp")
     assert len(names.links) == 8
     assert names.node("gcp").namespace == "quad-gcp"
 

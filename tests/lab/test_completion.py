@@ -48,6 +48,12 @@ def test_bash_is_offered_the_labs_names(quad: Lab) -> None:
         "fail link ch1 --mode s": ["silent"],
         "heal link aws-": ["aws-lan1", "aws-lan2"],
         "inspect m": ["macsec"],
+        "impair set aws-": ["aws-lan1", "aws-lan2"],
+        "impair set ch1 jit": ["jitter=", *(f"jitter_model={it}" for it in ("uniform", "normal", "pareto"))],
+        "impair set ch1 loss = 1% jitter_model = p": ["pareto"],
+        "impair set ch1 loss_model=independent loss": ["loss=", "loss_in_burst="],
+        "impair set ch1 --direction ": ["aws-gcp", "gcp-aws"],
+        "impair clear ch": ["ch1", "ch2", "ch3", "ch4"],
         "up net": [],  # bash completes names of files itself
     }
     answers = asked_in_bash(*(f"--name {quad.name} {line}" for line in offered))
