@@ -117,6 +117,13 @@ def text(description: str, pattern: str = "") -> WithJsonSchema:
     )
 
 
+def _unique(values: list[Any]) -> list[Any]:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"which names {value} twice, expected it once")
+    return values
+
+
 Impaired = dict[str, Any] | None
 LabName = Annotated[str, matching(LAB_NAME, LAB_NAME_EXPECTED)]
 NodeName = Annotated[
@@ -126,6 +133,10 @@ NodeName = Annotated[
 LinkName = Annotated[
     str, matching(LINK_NAME, "1 to 80 letters, digits, - and _, starting with a letter or digit")
 ]
+GroupName = Annotated[
+    str, matching(NAME, "1 to 32 letters, digits, - and _, starting with a letter or digit")
+]
+GroupNames = Annotated[list[GroupName], AfterValidator(_unique)]
 read_interface_name: Callable[[object], str] = matching(
     INTERFACE_NAME,
     "an interface name of 1 to 15 letters, digits, '-', '_' and '.', starting with a letter or digit",
@@ -270,13 +281,6 @@ def _apart(files: Mapping[str, str]) -> Mapping[str, str]:
             if other.startswith(f"{path}/"):
                 raise ValueError(f"where {path} is a file and the directory of {other}, expected one of them")
     return files
-
-
-def _unique(values: list[Any]) -> list[Any]:
-    for value in values:
-        if values.count(value) > 1:
-            raise ValueError(f"which names {value} twice, expected it once")
-    return values
 
 
 _PREFIX = "[0-9A-Fa-f:.]+/[0-9]{1,3}"

@@ -169,7 +169,7 @@ class LinkImpairment(Impairment):
 
 
 class LinkSettings(Model):
-    """What a link and `defaults.link` have in common."""
+    """What a link, its groups and `defaults.link` have in common."""
 
     type: Annotated[Literal["macsec", "plain"], one_of("macsec", "plain")] = "macsec"
     peer: bool = True
@@ -177,7 +177,6 @@ class LinkSettings(Model):
     mtu: fields.Mtu | None = None
     macsec: Macsec = Macsec()
     impair: Impairment = Impairment()
-    groups: NotYet = None
 
 
 class Endpoint(Model):
@@ -245,6 +244,7 @@ class Link(LinkSettings):
     ]
     addresses: dict[str, list[fields.InterfaceAddress]] = {}
     impair: LinkImpairment = LinkImpairment()
+    groups: fields.GroupNames = []
 
     @property
     def nodes(self) -> tuple[str, str]:
@@ -271,7 +271,7 @@ class TopologyFile(Model):
     defaults: Defaults = Defaults()
     nodes: dict[fields.NodeName, Any] = Field(min_length=1)
     links: list[Any] = []
-    groups: NotYet = None
+    groups: dict[fields.GroupName, LinkSettings] = {}
 
 
 class Topology(Model):

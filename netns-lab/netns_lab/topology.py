@@ -1,7 +1,8 @@
 """From a topology file to a checked `Topology`; everything wrong with the file is reported at once.
 
-A thing's own settings win over `defaults`: mappings merge, lists replace. Two defaults wait for the thing
-they belong to: `defaults.node.bgp` reaches only nodes with `bgp`, `defaults.link.macsec` only MACsec links.
+A thing's own settings win over those of its `groups`, of which the first wins, and these over `defaults`:
+mappings merge, lists replace. Two wait for the thing they belong to: `defaults.node.bgp` reaches only nodes
+with `bgp`, `macsec` of a group or of `defaults.link` only MACsec links.
 In a loaded `Topology` the defaults are merged in, every link has a name and every endpoint an interface.
 """
 
@@ -81,6 +82,10 @@ def _build(source: Value, file: str, known: KnownLabs) -> Topology:
     links = {index: link for index in range(count) if (link := report.read(Link, ("links", index), context))}
     for path, message in check_topology(nodes, links):
         report.add(path, message)
+    named = {name for link in _items(root.get("links")) for name in _group_names(link)}
+    for group, _ in _mapping(root.get("groups")):
+        if group not in named:
+            report.add(("groups", group), f"no link is in this group{nearest(group, named)}", key=True)
     report.finish()
 
     assert shape is not None, "a shape that cannot be read is a problem"
@@ -114,7 +119,8 @@ def _with_defaults(root: Value) -> Value:
     if nodes := _mapping(root.get("nodes")):
         data["nodes"] = data["nodes"].replaced({name: _node(node, node_defaults) for name, node in nodes})
     if links := _items(root.get("links")):
-        data["links"] = data["links"].replaced([_link(link, link_defaults) for link in links])
+        groups = dict(_mapping(root.get("groups")))
+        data["links"] = data["links"].replaced([_link(link, groups, link_defaults) for link in links])
     return root.replaced(data) if data else root
 
 
@@ -124,10 +130,18 @@ def _node(node: Value, defaults: Value | None) -> Value:
     return node.over(defaults if node.get("bgp") else _without(defaults, "bgp"))
 
 
-def _link(link: Value, defaults: Value | None) -> Value:
-    merged = link.over(defaults)
+def _link(link: Value, groups: Mapping[str, Value], defaults: Value | None) -> Value:
+    base = defaults
+    for name in reversed(_group_names(link)):
+        if name in groups:
+            base = groups[name].over(base)
+    merged = link.over(base)
     kind = merged.get("type")
-    return link.over(_without(defaults, "macsec")) if kind and kind.data == "plain" else merged
+    return link.over(_without(base, "macsec")) if kind and kind.data == "plain" else merged
+
+
+def _group_names(link: Value) -> list[str]:
+    return [item.data for item in _items(link.get("groups")) if isinstance(item.data, str)]
 
 
 def _without(value: Value | None, key: str) -> Value | None:
@@ -212,9 +226,9 @@ class _Report:
     def _refuse(self, model: type[BaseModel], place: Place, detail: ErrorDetails) -> None:
         steps = tuple(step for step in detail["loc"] if step != "[key]")
         kind, is_key = detail["type"], len(steps) != len(detail["loc"])
-        inherited = place != () and self._at((*place, *steps)).field.startswith("defaults.")
+        inherited = place != () and self._at((*place, *steps)).field.startswith(("defaults.", "groups."))
         if inherited and kind != "missing":
-            return  # refused already, once, where `defaults` was read
+            return  # refused already, once, where `defaults` or `groups` was read
         place = (*place, *steps)
         if kind == "missing":
             value = self._at(place)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
 from pathlib import Path
 
@@ -242,6 +243,26 @@ links:
         Impairment(delay_us=5000, rate_mbps=1000, queue_octets=256_000),
         Impairment(rate_mbps=1000, queue_us=1000),
     )
+
+
+def test_a_links_own_words_come_before_its_groups_and_these_before_defaults() -> None:
+    lab = plan("""
+name: x
+defaults: {link: {mtu: 1300, impair: {loss: 3%, delay: 1ms, jitter: 1us}}}
+groups:
+  far: {impair: {delay: 20ms, jitter: 2us}}
+  narrow: {mtu: 1400, impair: {delay: 30ms, rate: 10mbit}, macsec: {cipher: gcm-aes-128}}
+nodes: {a: {}, b: {}}
+links:
+  - {endpoints: a-b, groups: [far, narrow, shared], impair: {jitter: 3us, b-a: {loss: 0}}}
+  - {endpoints: a-b, groups: [narrow, far], type: plain}
+""")
+    one, other = lab.links
+    there = Impairment(loss=0.03, delay_us=20_000, jitter_us=3, rate_mbps=10)
+    assert one.impairments == (there, replace(there, loss=0))
+    assert (one.mtu, one.macsec and one.macsec.settings.cipher) == (1400, "gcm-aes-128")
+    assert other.impairments[0] == Impairment(loss=0.03, delay_us=30_000, jitter_us=2, rate_mbps=10)
+    assert other.macsec is None
 
 
 @st.composite

@@ -62,7 +62,14 @@ REFUSALS = {
         changed(1, f"name: {'a' * 21}"),
         f"1: name: found '{'a' * 21}', expected 1 to 20 of a-z, 0-9 and -, not starting with -",
     ),
-    "top-level groups": (PAIR + "groups: {a: {}}\n", f"9: groups: {NOT_YET}"),
+    "group of no link": (
+        PAIR + "groups: {a: {}}\n",
+        "9: groups.a: no link is in this group",
+    ),
+    "key of a group": (
+        on_link("groups: [a]") + "groups: {a: {impair: {los: 1%}}}\n",
+        "9: groups.a.impair.los: unknown key, nearest is 'loss'",
+    ),
     "unknown top key": (PAIR + "link: []\n", "9: link: unknown key, nearest is 'links'"),
     "links not a list": (
         "name: x\nnodes: {a: {}}\nlinks: {}\n",
@@ -245,7 +252,15 @@ REFUSALS = {
         on_link("impair: {r1-h1: {loss: 1%}}"),
         "7: links[0].impair.r1-h1: found 'r1-h1', expected a direction of this link: r1-r2 or r2-r1",
     ),
-    "groups": (on_link("groups: [a]"), f"7: links[0].groups: {NOT_YET}"),
+    "group twice": (
+        on_link("groups: [a, a]"),
+        "7: links[0].groups: found a list, which names a twice, expected it once",
+    ),
+    "group name": (
+        on_link('groups: ["a b"]'),
+        "7: links[0].groups[0]: found 'a b', expected 1 to 32 letters, digits, - and _, "
+        "starting with a letter or digit",
+    ),
     # macsec
     "cipher": (
         on_link("macsec: {cipher: gcm-aes-999}"),

@@ -20,6 +20,7 @@ engine: {workers: 2, busy_poll: true}
 defaults:
   node: {mtu: 1500, env: {A: b}, sysctl: {net.ipv4.ip_default_ttl: 9}, bgp: {password: secret, bfd: false}}
   link: {type: macsec, peer: true, port: packet, mtu: 1400, macsec: {keys: static}, impair: {loss: 1%}}
+groups: {facility-a: {mtu: 1400, impair: {delay: 5ms}}}
 nodes:
   r1:
     kind: router
@@ -72,7 +73,7 @@ links:
       loss: 0.1%
       r1-r2: {loss: 2.5 %, loss_model: gilbert-elliott, enter_burst: 1%, leave_burst: 25%, loss_in_burst: 0}
       r2-r1: {delay: 5ms, jitter: 0, jitter_model: pareto, duplicate: none, reorder: 1%, reorder_frames: 3}
-  - {endpoints: r1-r2, impair: {corrupt: 0.01%, rate: 1.5gbit, queue: 256kB}}
+  - {endpoints: r1-r2, groups: [facility-a, b], impair: {corrupt: 0.01%, rate: 1.5gbit, queue: 256kB}}
   - {type: plain, endpoints: r1-h1}
   - {type: plain, endpoints: r2-h2}
 """.replace("SALT", "0e" * 12).replace("SAK", "0f" * 32)
@@ -119,6 +120,8 @@ WRONG = {
     "impairment": ("loss: 0.1%", "los: 0.1%"),
     "impairment of a direction": ("{delay: 5ms", "{dely: 5ms"),
     "delay without unit": ("{delay: 5ms", "{delay: 5"),
+    "key of a group": ("facility-a: {mtu", "facility-a: {mtv"),
+    "group name": ("[facility-a, b", "['facility a', b"),
     "no asn": ("asn: 64513, ", ""),
     "no endpoints": ("endpoints: r1-h1", "mtu: 1400"),
     "three ends": ('"r2:eth.1"', '"r2:eth.1", "r3:eth1"'),
