@@ -71,7 +71,6 @@ def _link_rows(document: dict[str, Any]) -> Rows:
                 *ends,
                 link["state"],
                 carrier,
-                impairments_text(link["impairments"]),
                 cipher,
                 link["tx_frames"],
                 link["rx_frames"],
@@ -80,6 +79,7 @@ def _link_rows(document: dict[str, Any]) -> Rows:
                 "/".join(map(compact, queued)),
                 "/".join(map(compact, latency_us)),
                 drops or "none",
+                impairments_text(link["impairments"]),
             )
         )
     return rows
@@ -177,7 +177,6 @@ TOPICS = {
             "end",
             "state",
             "carrier",
-            "impaired",
             "cipher",
             "tx frames",
             "rx frames",
@@ -186,6 +185,7 @@ TOPICS = {
             "queue B",
             "added us",
             "drops",
+            "impaired",
         ),
         _link_rows,
     ),

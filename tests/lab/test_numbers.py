@@ -17,6 +17,7 @@ from tests.waiting import eventually
 
 pytestmark = pytest.mark.lab
 
+SEND = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM);"
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
@@ -60,7 +61,8 @@ def of(series: Series, name: str, **labels: str) -> float | None:
 
 def test_metrics_follow_a_lab_that_breaks_ends_and_comes_back(tmp_path: Path) -> None:
     path = tmp_path / f"n{os.getpid()}.yaml"
-    with two_hosts(path, {"ch1": "{}", "ch2": "{}"}) as lab, exporter() as url:
+    links = {"ch1": "{}", "ch2": "{}, impair: {delay: 5s}"}
+    with two_hosts(path, links) as lab, exporter() as url:
         assert cross(lab, "ch1") == DATAGRAMS
         there = {"link": "ch1", "direction": "a->b"}
         series = scrape(url, lab.name)
@@ -75,6 +77,15 @@ def test_metrics_follow_a_lab_that_breaks_ends_and_comes_back(tmp_path: Path) ->
         ) >= 3
         for process in ("engine", "guard", "controller"):
             assert of(series, "process_up", process=process) == 1
+
+        far = lab.plan.link("ch2").ends[1].addresses[0].partition("/")[0]
+        sent = lab.run(
+            "exec", "a", "--", "python3", "-c", f"{SEND} [s.sendto(b'', ('{far}', 9)) for _ in 'abc']"
+        )
+        assert sent.returncode == 0, sent.stderr
+        # What has to find out the neighbor first is on the link for five seconds.
+        eventually(lambda: of(scrape(url, lab.name), "link_queue_frames", link="ch2", direction="a->b"), 20)
+        eventually(lambda: lab.link("ch2")["directions"][0]["queue_octets"], 20)
 
         lab.run("fail", "link", "ch1")
         eventually(lambda: of(scrape(url, lab.name), "link_carrier", link="ch1", node="b") == 0)
