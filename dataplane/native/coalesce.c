@@ -252,12 +252,18 @@ static void list(const coalescer *state, const run *whole, ql_coalesced *coalesc
     coalesced->offset[piece] = batch->offset[first] - QL_VNET_HEADER_OCTETS;
     coalesced->length[piece] = batch->length[first] + QL_VNET_HEADER_OCTETS;
     ql_super_frame *super_frame = &coalesced->super_frames[coalesced->count++];
-    *super_frame = (ql_super_frame){piece, whole->frames, batch->length[first]};
+    *super_frame = (ql_super_frame){
+        .first = piece,
+        .pieces = whole->frames,
+        .octets = batch->length[first],
+        .frame_octets = batch->length[first],
+    };
     for (uint32_t i = 1; i < whole->frames; i++) {
         frame = state->next[frame];
         coalesced->offset[piece + i] = batch->offset[frame] + whole->headers.payload;
         coalesced->length[piece + i] = batch->length[frame] - whole->headers.payload;
         super_frame->octets += coalesced->length[piece + i];
+        super_frame->frame_octets += batch->length[frame];
     }
 }
 

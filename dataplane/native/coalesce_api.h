@@ -18,9 +18,10 @@ enum ql_coalesce {
 
 /* A frame alone, or a super-frame: a header of QL_VNET_HEADER_OCTETS and then frames, all in pieces. */
 typedef struct {
-    uint32_t first;  /* piece */
-    uint32_t pieces; /* one for each frame */
-    uint32_t octets; /* without the header */
+    uint32_t first;        /* piece */
+    uint32_t pieces;       /* one for each frame */
+    uint32_t octets;       /* without the header */
+    uint32_t frame_octets; /* of all its frames as they came */
 } ql_super_frame;
 
 /* Piece i is offset[i] .. + length[i] of the batch's arena. */

@@ -1,23 +1,20 @@
 /* What a wire asks of a port. One thread receives from a port and one, which may be another, sends to it. */
 #pragma once
-#include "burst.h"
 #include "port_api.h"
+#include "scratch.h"
 #include "wire_api.h"
-
-/* A worker's workplace, lent to each call: nothing in it outlives the carrying of a burst. */
-typedef struct {
-    ql_burst burst;
-} ql_scratch;
 
 enum ql_received {
     QL_PORT_GONE = -1,
     QL_PORT_EMPTY = 0, /* nothing is left now */
-    QL_PORT_MORE = 1,  /* there may be more */
+    QL_PORT_MORE = 1,  /* there may be more: then `fd` is readable */
+    QL_PORT_REST = 2,  /* more is in the scratch, which must come back with the next call */
 };
 
 typedef struct {
     /* Pushes frames that a node sent until the burst is full or none is left. A frame longer than a slot may
-       be cut to the slot's length. Counts, in the counters of the sending wire, only what it drops itself. */
+       be cut to the slot's length. Counts, in the counters of the sending wire, only what it drops itself.
+       Unless QL_PORT_REST is returned, the scratch may serve another port before the next call. */
     enum ql_received (*receive)(ql_port *port, ql_scratch *scratch, uint64_t *counters);
     /* Hands the burst's frames to the node, and counts them in the wire's counters: as received, or as
        refused by the port. */

@@ -7,6 +7,8 @@ typedef struct ql_port ql_port;
 /* One Ethernet frame, without FCS, a call of read(2) and write(2); the descriptor does not block. All
    return NULL with errno set where memory is short. */
 ql_port *ql_port_new_packet(int fd);
+/* A TAP device with IFF_VNET_HDR and offload; kinds: those of ql_coalesce that its kernel takes. */
+ql_port *ql_port_new_tap(int fd, uint32_t kinds);
 /* No wire may use the port any more. */
 void ql_port_free(ql_port *port);
 

@@ -73,7 +73,7 @@ int ql_segment_begin(ql_segmenter *segmenter, const ql_vnet_header *header, cons
 uint32_t ql_segments_left(const ql_segmenter *segmenter)
 {
     uint32_t left = segmenter->octets - segmenter->at;
-    return (left + segmenter->segment_octets - 1) / segmenter->segment_octets;
+    return left == 0 ? 0 : (left + segmenter->segment_octets - 1) / segmenter->segment_octets;
 }
 
 static void write_ipv4(const ql_segmenter *segmenter, uint8_t *ip, uint32_t octets)

@@ -29,7 +29,7 @@ typedef struct {
  */
 int ql_segment_begin(ql_segmenter *segmenter, const ql_vnet_header *header, const uint8_t *frame,
                      uint32_t octets, uint32_t frame_octets);
-/* Segments that are left. */
+/* Segments that are left; none of a segmenter of zeros. */
 uint32_t ql_segments_left(const ql_segmenter *segmenter);
 /* Writes the next segment, of at most frame_octets; returns its octets, 0 when none is left. */
 uint32_t ql_segment_next(ql_segmenter *segmenter, uint8_t *to);

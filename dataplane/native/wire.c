@@ -190,16 +190,27 @@ static enum ql_received receive(ql_wire *wire, ql_scratch *scratch)
     return wire->config.sending->operations->receive(wire->config.sending, scratch, wire->config.counters);
 }
 
-int ql_wire_run(ql_wire *wire, ql_scratch *scratch)
+/* Carries a burst from the sending port as far as it comes now. */
+static enum ql_received carry(ql_wire *wire, ql_scratch *scratch)
 {
     uint64_t since_ns = ql_now_ns();
-    if (receive(wire, scratch) == QL_PORT_GONE)
-        atomic_store(&wire->port_gone, 1);
+    enum ql_received received = receive(wire, scratch);
     ql_burst *burst = &scratch->burst;
     admit(wire, burst);
     protect(wire, burst);
     if (burst->count > 0)
         cross(wire, scratch, since_ns);
+    return received;
+}
+
+int ql_wire_run(ql_wire *wire, ql_scratch *scratch)
+{
+    enum ql_received received;
+    do {
+        received = carry(wire, scratch);
+    } while (received == QL_PORT_REST);
+    if (received == QL_PORT_GONE)
+        atomic_store(&wire->port_gone, 1);
     int transmitting = wire->config.transmit == NULL || ql_secy_operational(wire->config.transmit);
     int changed = wire->transmitting != transmitting;
     int alarmed = wire->config.transmit != NULL && ql_secy_take_alarm(wire->config.transmit);

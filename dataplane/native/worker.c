@@ -175,7 +175,7 @@ void ql_worker_finish(ql_worker *worker)
         ql_wire_free(worker->wires[slot]);
     free(worker->wires);
     free(worker->deadlines.wires);
-    free(worker->scratch.burst.arena);
+    ql_scratch_clear(&worker->scratch);
     ql_block_pool_clear(&worker->blocks);
     close_all(worker);
 }
@@ -202,7 +202,7 @@ static int free_slot(ql_worker *worker)
 
 int ql_worker_add(ql_worker *worker, ql_wire *wire)
 {
-    if (ql_burst_reserve(&worker->scratch.burst, wire->config.frame_octets) < 0)
+    if (ql_scratch_reserve(&worker->scratch, wire->config.frame_octets) < 0)
         return -1;
     int slot = free_slot(worker);
     if (slot < 0 || watch(worker, wire->config.sending->fd, (uint64_t)slot) < 0)

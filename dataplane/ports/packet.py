@@ -10,7 +10,11 @@ def packet_handle(descriptor: int) -> object:
 
     Raises OSError where memory is short.
     """
-    port = lib.ql_port_new_packet(descriptor)
+    return owned(lib.ql_port_new_packet(descriptor))
+
+
+def owned(port: object) -> object:
+    """A ql_port that was just made, and is freed with the last reference. Raises OSError where it is none."""
     if port == ffi.NULL:
         raise OSError(ffi.errno, os.strerror(ffi.errno))
     return ffi.gc(port, lib.ql_port_free)

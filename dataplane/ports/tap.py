@@ -5,19 +5,32 @@ import fcntl
 import os
 import struct
 
+from dataplane._core import lib
 from dataplane.link_state import get_link
 from dataplane.namespace import inside
 from dataplane.netlink import NetlinkSocket
-from dataplane.ports.packet import packet_handle
+from dataplane.ports.packet import owned
 
 TUN_DEVICE = "/dev/net/tun"
 # linux/if_tun.h
 TUNSETIFF = 0x400454CA
 TUNSETPERSIST = 0x400454CB
+TUNSETOFFLOAD = 0x400454D0
 TUNSETCARRIER = 0x400454E2
 IFF_TAP = 0x0002
 IFF_NO_PI = 0x1000
+IFF_VNET_HDR = 0x4000
 IFF_TUN_EXCL = 0x8000
+TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6 = 0x01, 0x02, 0x04
+TUN_F_USO4, TUN_F_USO6 = 0x20, 0x40  # since Linux 6.2; older headers lack them
+_OFFLOADS: tuple[tuple[int, int], ...] = (
+    (
+        TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_USO4 | TUN_F_USO6,
+        lib.QL_COALESCE_TCP | lib.QL_COALESCE_UDP,
+    ),
+    (TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6, lib.QL_COALESCE_TCP),
+)
+"""What to ask the kernel for, best first, and what it takes, too, where it has that."""
 
 
 class TapPort:
@@ -36,8 +49,9 @@ class TapPort:
         self._netlink = netlink
         with inside(namespace):
             self._descriptor = _open_tap(namespace, interface)
-        self.handle = packet_handle(self._descriptor)
         try:
+            kinds = _negotiate_offload(self._descriptor)
+            self.handle = owned(lib.ql_port_new_tap(self._descriptor, kinds))
             link = get_link(netlink, interface)
             if link is None:
                 raise OSError(f"no TAP device {interface}: it went away as soon as it was made")
@@ -65,7 +79,7 @@ def _open_tap(namespace: str, interface: str) -> int:
         descriptor = os.open(TUN_DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         raise OSError(f"no {TUN_DEVICE}; load the kernel's tun module: `modprobe tun`") from None
-    flags = IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL
+    flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL
     try:
         fcntl.ioctl(descriptor, TUNSETIFF, struct.pack("16sH22x", interface.encode(), flags))
     except OSError as error:
@@ -74,3 +88,16 @@ def _open_tap(namespace: str, interface: str) -> int:
         reason = f"that name is taken in namespace {namespace}" if taken else error.strerror
         raise OSError(f"no TAP device {interface}: {reason}") from error
     return descriptor
+
+
+def _negotiate_offload(descriptor: int) -> int:
+    """Asks for super-frames of as many kinds as the kernel has; returns those that it takes."""
+    for offload, kinds in _OFFLOADS:
+        try:
+            fcntl.ioctl(descriptor, TUNSETOFFLOAD, offload)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+        else:
+            return kinds
+    return 0
