@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CACHE_LINE_OCTETS = 64 };
+
 struct ql_record {
     uint64_t leave_ns;
     uint32_t octets;
@@ -15,7 +17,7 @@ struct ql_block {
     ql_block *next;
     uint32_t written, read; /* octets of `room` */
     uint32_t waiting;       /* records that have not left */
-    uint8_t room[QL_BLOCK_OCTETS] __attribute__((aligned(64)));
+    uint8_t room[QL_BLOCK_OCTETS] __attribute__((aligned(CACHE_LINE_OCTETS)));
 };
 
 static uint32_t record_octets(uint32_t frame_octets)
@@ -32,7 +34,7 @@ static ql_block *take_block(ql_queue *queue)
     if (block != NULL) {
         pool->spare = block->next;
         pool->spares--;
-    } else if ((block = aligned_alloc(64, sizeof *block)) == NULL) {
+    } else if ((block = aligned_alloc(CACHE_LINE_OCTETS, sizeof *block)) == NULL) {
         return NULL;
     }
     block->next = NULL;
@@ -70,6 +72,17 @@ void ql_queue_init(ql_queue *queue, ql_block_pool *pool)
     queue->pool = pool;
 }
 
+/* Has the cache fetch the place of the next frame, which is likely as long as this one: a deep queue has long
+   gone from it. */
+static inline void prefetch(const ql_block *block, uint32_t from, uint32_t octets, int to_write)
+{
+    for (uint32_t at = from; at < from + octets && at < QL_BLOCK_OCTETS; at += CACHE_LINE_OCTETS)
+        if (to_write)
+            __builtin_prefetch(block->room + at, 1);
+        else
+            __builtin_prefetch(block->room + at, 0);
+}
+
 int ql_queue_push(ql_queue *queue, const uint8_t *frame, uint32_t octets, uint64_t leave_ns,
                   uint32_t overtakers)
 {
@@ -92,6 +105,7 @@ int ql_queue_push(ql_queue *queue, const uint8_t *frame, uint32_t octets, uint64
     *record = (ql_record){.leave_ns = leave_ns, .octets = octets, .overtakers = overtakers};
     memcpy(record->frame, frame, octets);
     block->written += size;
+    prefetch(block, block->written, size, 1);
     block->waiting++;
     queue->frames++;
     queue->octets += octets;
@@ -180,6 +194,7 @@ void ql_queue_pop(ql_queue *queue, uint64_t now_ns, ql_burst *burst)
         }
         ql_record *record = head(queue);
         ql_block *block = advance(queue, record);
+        prefetch(block, block->read, record_octets(record->octets), 0);
         if (record->overtakers > 0 && queue->held_count < QL_QUEUE_HELD) {
             hold(queue, record, block);
             continue;

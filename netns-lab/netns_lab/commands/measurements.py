@@ -55,7 +55,9 @@ def test(
 
 
 def bench(
-    benchmark: Annotated[str, typer.Argument(metavar="NAME", help="smoke, scale, link or crypto.")],
+    benchmark: Annotated[
+        str, typer.Argument(metavar="NAME", help="smoke, scale, link, impairment or crypto.")
+    ],
     only: Annotated[
         list[str] | None, typer.Option(metavar="PART", help="This part of link; repeatable.")
     ] = None,
@@ -71,7 +73,7 @@ def bench(
       sudo ./quadlink bench link --only tcp
       ./quadlink bench crypto --format json
     """
-    if benchmark != "crypto":  # which makes no lab
+    if benchmark not in ("crypto", "impairment"):  # which make no lab
         need_root()
     chosen = format or Options.format
     words = [benchmark, "--format", chosen.value, *(word for part in only or [] for word in ("--only", part))]
