@@ -8,9 +8,9 @@ from typing import Any
 from dataplane.captures.files import NS_PER_S, RecordedFrame
 from dataplane.macsec.counters import OUR_COUNTERS
 from dataplane.macsec.dissection import Field, clear_tags, dissect, headline
-from dataplane.macsec.judgement import Judgement, Receiver, Result, judge
-from dataplane.macsec.secy import ValidateFrames
+from dataplane.macsec.judgement import Judgement, Result, judge
 from netns_lab.output import table_text
+from netns_lab.receivers import Question
 
 DUMP_OCTETS = 16
 DUMPED_LINES = 8
@@ -32,22 +32,16 @@ class Explanation:
     notes: Sequence[str]
 
 
-def explain(
-    number: int,
-    recorded: RecordedFrame,
-    receiver: Receiver,
-    modes: Sequence[ValidateFrames],
-    notes: Sequence[str],
-) -> Explanation:
+def explain(number: int, recorded: RecordedFrame, question: Question) -> Explanation:
     """Explains a frame for a SecY, in each mode. Any octets can be explained."""
-    frame, told = recorded.data, list(notes)
+    frame, told, receiver = recorded.data, list(question.notes), question.receiver
     judgement = None
     if len(frame) < recorded.octets:
         told.append(
             f"{recorded.octets - len(frame)} octets of it were not kept: what becomes of it is unknown"
         )
     else:
-        judgement = judge(frame, receiver, modes)
+        judgement = judge(frame, receiver, question.modes)
     tags = clear_tags(frame)
     if tags > receiver.config.clear_tags:
         told.append(
@@ -57,18 +51,22 @@ def explain(
     return Explanation(number, recorded, dissect(frame), judgement, dissect(opened) if opened else (), told)
 
 
-def brief_document(number: int, recorded: RecordedFrame) -> dict[str, Any]:
-    """A frame among others."""
+def brief_document(explanation: Explanation) -> dict[str, Any]:
+    """A frame among others. `verdict`, in the first mode, is null where it depends on what is not known."""
+    recorded, judgement = explanation.recorded, explanation.judgement
     data = recorded.data
+    result = judgement.results[0] if judgement is not None else None
     return {
-        "number": number,
+        "number": explanation.number,
         "time": _time(recorded),
         "interface": recorded.interface,
         "comment": recorded.comment,
         "octets": recorded.octets,
         "destination": data[:6].hex(":"),
         "source": data[6:12].hex(":"),
+        "verdict": result.verdict.name if result is not None and not result.presumptions else None,
         "what": headline(data),
+        "inside": headline(judgement.opened) if judgement and judgement.opened is not None else None,
     }
 
 
@@ -82,13 +80,13 @@ def document(explanation: Explanation) -> dict[str, Any]:
     """All there is to say, as JSON types."""
     judgement = explanation.judgement
     return {
-        **brief_document(explanation.number, explanation.recorded),
+        **brief_document(explanation),
         "fields": [asdict(field) for field in explanation.fields],
         "notes": list(explanation.notes),
         "checks": [asdict(check) for check in judgement.checks] if judgement else None,
         "results": [_result_document(result) for result in judgement.results] if judgement else None,
         "opened": judgement.opened.hex() if judgement and judgement.opened is not None else None,
-        "inside": [asdict(field) for field in explanation.inside],
+        "opened_fields": [asdict(field) for field in explanation.inside],
     }
 
 

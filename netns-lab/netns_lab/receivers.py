@@ -1,7 +1,8 @@
 """For which SecY `quadlink explain` explains a frame: one of a running lab, or one that options describe."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from dataplane.client import EngineClient, EngineGone
@@ -28,6 +29,10 @@ class Question:
     receiver: Receiver
     modes: Sequence[ValidateFrames]
     notes: Sequence[str]
+
+
+Asker = Callable[[bytes], Question]
+"""What is asked about a frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +94,8 @@ def _suite(options: ReceiverOptions, sak: Sak | None) -> CipherSuite:
     return cipher_suite(f"GCM-AES-{xpn}{'128' if len(sak.key) == 16 else '256'}")
 
 
-def of_link(
-    directory: LabDirectory, link: str, options: ReceiverOptions, with_keys: bool, frame: bytes
-) -> Question:
-    """The SecY of a running lab that the frame goes to, as it is now. Raises LabError.
+def of_link(directory: LabDirectory, link: str, options: ReceiverOptions, with_keys: bool) -> Asker:
+    """The SecYs of a running lab's link, as they are now. Raises LabError.
 
     Of the options only the SAK counts; `with_keys` asks the engine for it.
     """
@@ -102,20 +105,24 @@ def of_link(
             states = {state.name: state for state in engine.links()}
             if link not in states:
                 raise LabError(unknown("link", link, states))
-            state = states[link]
-            if state.macsec is None:
+            if states[link].macsec is None:
                 raise LabError(f"link {link} is plain: it has no SecY")
             sak = engine.export_sak(link) if with_keys else _given_sak(options)
         finally:
             engine.close()
     except (EngineGone, LinkError) as error:
         raise LabError(str(error)) from None
-    macsec = state.macsec
+    return partial(_of_link_state, states[link], sak)
+
+
+def _of_link_state(state: LinkState, sak: Sak | None, frame: bytes) -> Question:
+    """For the SecY of the link that the frame goes to."""
+    assert state.macsec is not None
     end, notes = _receiving_end(state, frame)
     channel, sender = state.secys[end].channels[0], state.secys[1 - end]
-    config = secy_config(macsec, bytes.fromhex(state.secys[end].sci))
+    config = secy_config(state.macsec, bytes.fromhex(state.secys[end].sci))
     if sak is not None:
-        sak = replace(sak, confidentiality_offset=macsec.confidentiality_offset)
+        sak = replace(sak, confidentiality_offset=state.macsec.confidentiality_offset)
     try:
         receiver = Receiver(
             config,
@@ -127,7 +134,7 @@ def of_link(
             ssci=sender.ssci,
         )
     except SecYError as refusal:
-        raise LabError(f"link {link}: {refusal}") from None
+        raise LabError(f"link {state.name}: {refusal}") from None
     return Question(receiver, [config.validate_frames], notes)
 
 

@@ -117,6 +117,11 @@ def test_a_capture_is_listed_and_one_of_its_frames_explained(
     assert "MACsec SCI 12:15:35:24:c0:89/24193 AN 2 PN 2999092325, integrity only, 42 octets" in out
     listed = json.loads(explain(str(path), "--format", "json")[1])["frames"]
     assert [frame["octets"] for frame in listed] == [len(frame) // 2 for frame in (CLEAR, SECURED, tagged)]
+    assert [frame["verdict"] for frame in listed] == ["InPktsNoTag", None, None]
+    opened = json.loads(explain(str(path), "--sak", KEY, "--format", "json")[1])["frames"]
+    assert [frame["verdict"] for frame in opened] == ["InPktsNoTag", "InPktsOK", "InPktsOK"]
+    assert opened[0]["inside"] is None
+    assert opened[1]["inside"].startswith("IPv4")
     code, out, _ = explain(str(path), "--frame", "3", "--sak", KEY)
     assert code == 0
     assert "VLAN 100, priority 0" in out
@@ -135,8 +140,7 @@ def test_a_capture_is_listed_and_one_of_its_frames_explained(
 def test_any_octets_have_an_explanation(octets: bytes, cut: int, known: bool) -> None:
     recorded = RecordedFrame(octets, len(octets) + cut, 0, "ch1", None)
     options = ReceiverOptions(sak=KEY if known else None)
-    question = described(options, octets)
-    explanation = explanation_of(1, recorded, question.receiver, question.modes, question.notes)
+    explanation = explanation_of(1, recorded, described(options, octets))
     assert (explanation.judgement is None) == (cut > 0)
     assert json.loads(json.dumps(document(explanation)))["octets"] == len(octets) + cut
     told = text(explanation)

@@ -1,5 +1,6 @@
 """The command that takes frames apart: `explain`."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -97,21 +98,21 @@ def explain(
         raise LabError("--link tells how the SecY is set: leave the others out but for --sak and --salt")
     if link is not None:
         need_root()
-    found, broken = ([one_frame(frames, frame)], None) if frame else first_frames(frames, LISTED_FRAMES + 1)
-    if len(found) > 1:
-        documents = [
-            brief_document(number, each) for number, each in enumerate(found[:LISTED_FRAMES], start=1)
-        ]
-        output(format).document({"frames": documents}, brief_table(documents))
-        if len(found) > LISTED_FRAMES:
-            output(format).warn(f"these are the first {LISTED_FRAMES} frames; --frame N explains any")
+        ask = of_link(lab(name), link, options, with_keys)
     else:
-        (recorded,) = found
-        if link is None:
-            question = described(options, recorded.data)
-        else:
-            question = of_link(lab(name), link, options, with_keys, recorded.data)
-        explanation = explained(frame or 1, recorded, question.receiver, question.modes, question.notes)
-        output(format).document({"frames": [document(explanation)]}, text(explanation))
+        ask = partial(described, options)
+    found, broken = ([one_frame(frames, frame)], None) if frame else first_frames(frames, LISTED_FRAMES + 1)
+    explanations = [
+        explained(number, recorded, ask(recorded.data))
+        for number, recorded in enumerate(found[:LISTED_FRAMES], start=frame or 1)
+    ]
+    if len(found) == 1:
+        (only,) = explanations
+        output(format).document({"frames": [document(only)]}, text(only))
+    else:
+        documents = [brief_document(explanation) for explanation in explanations]
+        output(format).document({"frames": documents}, brief_table(documents))
+    if len(found) > LISTED_FRAMES:
+        output(format).warn(f"these are the first {LISTED_FRAMES} frames; --frame N explains any")
     if broken is not None:
         raise broken
