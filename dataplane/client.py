@@ -34,6 +34,10 @@ class EngineClient:
         """The engine's process."""
         return self._stream.pid
 
+    def fileno(self) -> int:
+        """What becomes readable, between two requests, at the engine's end."""
+        return self._stream.fileno()
+
     def close(self) -> None:
         self._stream.close()
 

@@ -228,12 +228,13 @@ def test_a_venv_that_came_from_another_machine_gets_the_packages_it_lacks(machin
 @pytest.mark.parametrize(
     ("command", "packages"),
     [
-        ("test", ["clang libclang-rt-dev", "iperf3 wireguard-go wireguard-tools"]),
+        ("test", ["clang libclang-rt-dev", "iperf3 wireguard-go wireguard-tools", "libpcap0.8"]),
         ("bench", ["iperf3 wireguard-go wireguard-tools"]),
+        ("capture", ["libpcap0.8"]),
         ("up", []),
     ],
 )
-def test_what_only_tests_and_benchmarks_need_comes_with_them(
+def test_what_only_some_commands_need_comes_with_them(
     machine: Machine, command: str, packages: list[str]
 ) -> None:
     machine.fake("id", "echo 0")
@@ -245,12 +246,13 @@ def test_what_only_tests_and_benchmarks_need_comes_with_them(
     assert all(f"installing {names}" in err for names in packages)
 
 
-def test_without_clang_and_iperf3_the_tests_run_all_the_same(machine: Machine) -> None:
+def test_without_what_only_they_need_the_tests_run_all_the_same(machine: Machine) -> None:
     machine.run()
     code, out, err = machine.run("test")
     assert (code, out) == (0, f"ran in|{machine.folder}|test|")
     assert "the fuzz targets cannot run" in err
     assert "some benchmarks cannot run" in err
+    assert "captures have no --filter" in err
 
 
 def test_missing_ipsec_mb_is_skipped_with_a_word(machine: Machine) -> None:

@@ -77,7 +77,7 @@ class CaptureReader:
         return frames
 
     def _drain(self, wire: int) -> Iterator[CapturedFrame]:
-        ring, buffer = self._rings[wire], self._buffer
+        ring, buffer, view = self._rings[wire], self._buffer, memoryview(self._buffer)
         while octets := lib.ql_capture_read(
             ring, self.memory.ring_octets, ffi.from_buffer(buffer), _READ_OCTETS
         ):
@@ -92,7 +92,7 @@ class CaptureReader:
                     wire,
                     point,
                     length,
-                    bytes(buffer[at : at + captured]),
+                    bytes(view[at : at + captured]),
                     pn if tagged else None,
                     sci if tagged == 2 else None,
                     verdict,

@@ -147,6 +147,13 @@ def topics() -> list[str]:
     return list(TOPICS)
 
 
+def capture_sides() -> list[str]:
+    """What `capture` can show."""
+    from netns_lab.capture import CaptureSide
+
+    return list(CaptureSide)
+
+
 def fault_kinds() -> list[str]:
     """What can fail."""
     return ["link"]

@@ -62,6 +62,16 @@ def seconds(option: str, text: str) -> float:
         raise LabError(f"{option}: {error}") from None
 
 
+def octets(option: str, text: str) -> int:
+    """The value of an option that is a size."""
+    from netns_lab.units import size_octets
+
+    try:
+        return size_octets(text)
+    except ValueError as error:
+        raise LabError(f"{option}: {error}") from None
+
+
 def no_name(command: str) -> None:
     """Refuses --name where the topology file names the lab."""
     if Options.name is not None:

@@ -27,6 +27,7 @@ COMMANDS = (
     "heal",
     "impair",
     "conform",
+    "capture",
     "explain",
     "completion",
     "doctor",
