@@ -23,7 +23,7 @@ from netns_lab.directory import LabError
 from netns_lab.event_log import EventKind
 from netns_lab.impairment_player import Player
 from netns_lab.impairment_trace import Step
-from netns_lab.impairments import directions, impairment_documents, impairments_text
+from netns_lab.impairments import directions, impairment_documents, impairments_text, late_text
 from netns_lab.names import unknown
 
 if TYPE_CHECKING:
@@ -33,18 +33,19 @@ NS_PER_S = 1e9
 NS_PER_MS = 1e6
 LEAST_PAUSE_S = 0.0005
 """Steps that follow closer than the controller can play them must leave it time for everything else."""
-NONE = asdict(Impairment())
+CLEARED = asdict(Impairment())
 RECORD = ".play"
 log = logging.getLogger("impairing")
 
 
 @dataclass(slots=True)
 class Playback:
-    """A trace that plays on the frames that `sender` sends on a link; `late_ns` is the worst of its steps."""
+    """A trace that plays on the frames that `sender` sends on a link, and how late its changes were."""
 
     link: str
     sender: str
     receiver: str
+    end: int
     file: str
     start_ns: int
     loop: bool
@@ -52,7 +53,9 @@ class Playback:
     player: Player
     record: Path
     task: asyncio.Task[None] = field(init=False, repr=False)
-    late_ns: int = 0
+    made: int = 0
+    late_sum_ns: int = 0
+    late_max_ns: int = 0
 
     @property
     def direction(self) -> str:
@@ -67,8 +70,15 @@ class Playback:
             "loop": self.loop,
             "steps": self.steps,
             "played": self.player.played,
-            "late_ms_max": round(self.late_ns / NS_PER_MS, 3),
+            "late_ms_mean": round(self.late_sum_ns / max(self.made, 1) / NS_PER_MS, 3),
+            "late_ms_max": round(self.late_max_ns / NS_PER_MS, 3),
         }
+
+    def note(self, late_ns: int) -> None:
+        """Takes down how late a change took effect."""
+        self.made += 1
+        self.late_sum_ns += late_ns
+        self.late_max_ns = max(self.late_max_ns, late_ns)
 
 
 class Impairing:
@@ -114,7 +124,7 @@ class Impairing:
                 cleared.append(shown["name"])
         for name in cleared:
             self.stop(name, direction)
-            self.set(name, direction, NONE)
+            self.set(name, direction, CLEARED)
         return {"cleared": cleared}
 
     def play(
@@ -131,11 +141,11 @@ class Impairing:
         start_ns = self._controller.now_ns()
         for sender in senders:
             record = {"link": link, "sender": sender, "file": file, "start_ns": start_ns, "loop": loop}
-            path = self._controller.directory.path / f"{link}.{sender}{RECORD}"
-            new = path.with_suffix(".new")
+            playback = self._playback({**record, "steps": steps})
+            new = playback.record.with_suffix(".new")
             new.write_text(json.dumps({**record, "steps": steps}))
-            new.replace(path)
-            self._start(path, {**record, "steps": steps})
+            new.replace(playback.record)
+            self._start(playback)
         text = f"{link} plays {file}, {len(steps)} steps{' again and again' if loop else ''}"
         self._controller.log.add(EventKind.TRACE_STARTED, link, text, senders=senders, file=file)
         return {"link": link, "from": senders, "file": file, "steps": len(steps), "loop": loop}
@@ -154,7 +164,7 @@ class Impairing:
         """Goes on with what an earlier controller played."""
         for path in self._controller.directory.path.glob(f"*{RECORD}"):
             try:
-                self._start(path, json.loads(path.read_bytes()))
+                self._start(self._playback(json.loads(path.read_bytes())))
             except (OSError, LabError, ValueError, KeyError, TypeError) as error:
                 log.warning("%s is not played on: %s", path.name, error)
                 path.unlink(missing_ok=True)
@@ -187,34 +197,38 @@ class Impairing:
     def _chosen(self, link: str, senders: Sequence[str]) -> list[Playback]:
         return [it for it in self._playing.values() if it.link == link and it.sender in senders]
 
-    def _start(self, path: Path, record: Document) -> None:
+    def _playback(self, record: Document) -> Playback:
         """Raises LabError, or what a record that is none raises."""
         link, sender = record["link"], record["sender"]
         nodes, _ = self._senders(link, None)
+        end = nodes.index(sender)
         steps = [Step(at_ns, changes) for at_ns, changes in record["steps"]]
-        playback = Playback(
+        return Playback(
             link=link,
             sender=sender,
-            receiver=nodes[1 - nodes.index(sender)],
+            receiver=nodes[1 - end],
+            end=end,
             file=record["file"],
             start_ns=record["start_ns"],
             loop=record["loop"],
             steps=len(steps),
             player=Player(steps, record["start_ns"], record["loop"]),
-            record=path,
+            record=self._controller.directory.path / f"{link}.{sender}{RECORD}",
         )
-        playback.task = asyncio.get_running_loop().create_task(self._play(playback, nodes.index(sender)))
-        self._playing[link, sender] = playback
 
-    async def _play(self, playback: Playback, end: int) -> None:
+    def _start(self, playback: Playback) -> None:
+        playback.task = asyncio.get_running_loop().create_task(self._play(playback))
+        self._playing[playback.link, playback.sender] = playback
+
+    async def _play(self, playback: Playback) -> None:
         player, now_ns = playback.player, self._controller.now_ns
         how = "ended"
         try:
             while (deadline_ns := player.next_deadline()) is not None:
                 if due := player.advance(now_ns()):
-                    changes = (due.changes, {}) if end == 0 else ({}, due.changes)
+                    changes = (due.changes, {}) if playback.end == 0 else ({}, due.changes)
                     self._controller.running_engine().change_impairments(playback.link, changes)
-                    playback.late_ns = max(playback.late_ns, now_ns() - due.deadline_ns)
+                    playback.note(now_ns() - due.deadline_ns)
                     await asyncio.sleep(LEAST_PAUSE_S)
                 else:
                     await asyncio.sleep((deadline_ns - now_ns()) / NS_PER_S)
@@ -229,8 +243,9 @@ class Impairing:
     def _end(self, playback: Playback, how: str) -> None:
         del self._playing[playback.link, playback.sender]
         playback.record.unlink(missing_ok=True)
+        told = playback.as_json()
         text = (
             f"{playback.file} on {playback.link} {playback.direction} {how} after {playback.player.played} "
-            f"steps, at most {playback.late_ns / NS_PER_MS:.1f} ms late"
+            f"steps, {late_text(told)}"
         )
-        self._controller.log.add(EventKind.TRACE_ENDED, playback.link, text, **playback.as_json())
+        self._controller.log.add(EventKind.TRACE_ENDED, playback.link, text, **told)

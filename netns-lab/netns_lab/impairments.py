@@ -7,8 +7,8 @@ Changes are the fields of an `Impairment` that are said, in its units: what they
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from dataplane.interface import ImpairmentChanges
@@ -24,7 +24,8 @@ _DEFAULTS = asdict(Impairment())
 class Key:
     """One key of the text form: the fields that it sets, how its value is read and written.
 
-    `expected` says what a value may be; `schema` is the JSON Schema of those beside `none`.
+    `expected` says what a value may be; `schema` is the JSON Schema of those beside `none`. `words` are all
+    values, where they are few. It does nothing unless the key `needs` is set.
     """
 
     fields: tuple[str, ...]
@@ -32,44 +33,46 @@ class Key:
     write: Callable[[Impairment], str]
     expected: str
     schema: Mapping[str, Any]
-    words: tuple[str, ...] = field(default=())
-    """Every value, where they are few."""
+    words: tuple[str, ...] = ()
+    needs: str = ""
 
 
-def _duration(field: str) -> Key:
+def _duration(name: str) -> Key:
     def read(text: str) -> ImpairmentChanges:
-        return {field: 0.0 if text == "0" else units.duration_us(text)}
+        return {name: 0.0 if text == "0" else units.duration_us(text)}
 
     return Key(
-        (field,),
+        (name,),
         read,
-        lambda impairment: units.duration_text(getattr(impairment, field)),
+        lambda impairment: units.duration_text(getattr(impairment, name)),
         "a duration such as 5ms, at most 3600s",
         _text_or_zero("duration, such as 5ms", r"[0-9.]+ ?(us|ms|s|m)"),
     )
 
 
-def _share(field: str) -> Key:
+def _share(name: str, needs: str = "") -> Key:
     def read(text: str) -> ImpairmentChanges:
-        return {field: 0.0 if text == "0" else units.share(text)}
+        return {name: 0.0 if text == "0" else units.share(text)}
 
     return Key(
-        (field,),
+        (name,),
         read,
-        lambda impairment: units.share_text(getattr(impairment, field)),
+        lambda impairment: units.share_text(getattr(impairment, name)),
         "a share such as 0.1%, at most 100%",
         _text_or_zero("share of the frames, such as 0.1%", "[0-9.]+ ?%"),
+        needs=needs,
     )
 
 
-def _choice(field: str, kind: type[JitterModel | LossModel]) -> Key:
+def _choice(name: str, kind: type[JitterModel | LossModel], needs: str = "") -> Key:
     return Key(
-        (field,),
-        lambda text: {field: kind(text).value},
-        lambda impairment: str(getattr(impairment, field)),
+        (name,),
+        lambda text: {name: kind(text).value},
+        lambda impairment: str(getattr(impairment, name)),
         choices(kind),
         {"enum": list(kind)},
-        tuple(kind),
+        words=tuple(kind),
+        needs=needs,
     )
 
 
@@ -113,6 +116,7 @@ def _queue() -> Key:
         write,
         "a duration or a size such as 50ms or 256kB, or none",
         _text("how much may wait for the rate, such as 50ms or 256kB", "[0-9.]+ ?(us|ms|s|m|B|kB|MB)"),
+        needs="rate",
     )
 
 
@@ -133,6 +137,7 @@ def _reorder_frames() -> Key:
             "maximum": MAXIMUM_REORDER_FRAMES,
             "description": "later frames that overtake a reordered one",
         },
+        needs="reorder",
     )
 
 
@@ -147,12 +152,12 @@ def _text_or_zero(description: str, pattern: str) -> Mapping[str, Any]:
 KEYS: Mapping[str, Key] = {
     "delay": _duration("delay_us"),
     "jitter": _duration("jitter_us"),
-    "jitter_model": _choice("jitter_model", JitterModel),
+    "jitter_model": _choice("jitter_model", JitterModel, needs="jitter"),
     "loss": _share("loss"),
     "loss_model": _choice("loss_model", LossModel),
-    "enter_burst": _share("enter_burst"),
-    "leave_burst": _share("leave_burst"),
-    "loss_in_burst": _share("loss_in_burst"),
+    "enter_burst": _share("enter_burst", needs="loss_model"),
+    "leave_burst": _share("leave_burst", needs="loss_model"),
+    "loss_in_burst": _share("loss_in_burst", needs="loss_model"),
     "duplicate": _share("duplicate"),
     "reorder": _share("reorder"),
     "reorder_frames": _reorder_frames(),
@@ -203,18 +208,25 @@ def unknown_key(key: str) -> str:
 
 def impairment_text(impairment: Impairment) -> str:
     """What differs from no impairment, as `read_words` reads it; `none` where nothing does."""
-    words = [
-        f"{name}={key.write(impairment)}"
-        for name, key in KEYS.items()
-        if any(getattr(impairment, field) != _DEFAULTS[field] for field in key.fields)
-    ]
+    words = [f"{name}={key.write(impairment)}" for name, key in KEYS.items() if _is_set(key, impairment)]
     return " ".join(words) or NONE
+
+
+def without_effect(changes: ImpairmentChanges, impairments: Sequence[Impairment]) -> Iterator[str]:
+    """A sentence for each key that was set and that none of the impairments makes use of."""
+    for name, key in KEYS.items():
+        asked = any(changes.get(field, _DEFAULTS[field]) != _DEFAULTS[field] for field in key.fields)
+        if asked and key.needs and not any(_is_set(KEYS[key.needs], it) for it in impairments):
+            yield f"{name} does nothing without {key.needs}"
+
+
+def _is_set(key: Key, impairment: Impairment) -> bool:
+    return any(getattr(impairment, field) != _DEFAULTS[field] for field in key.fields)
 
 
 def difference(before: Impairment, after: Impairment) -> ImpairmentChanges:
     """The fields in which `after` differs, as it has them."""
-    names = (field.name for field in fields(Impairment))
-    return {name: getattr(after, name) for name in names if getattr(after, name) != getattr(before, name)}
+    return {name: getattr(after, name) for name in _DEFAULTS if getattr(after, name) != getattr(before, name)}
 
 
 def directions(nodes: Sequence[str]) -> tuple[str, str]:
@@ -234,13 +246,14 @@ def impairment_documents(nodes: Sequence[str], impairments: Sequence[Impairment]
 
 def impairments_text(documents: Sequence[Mapping[str, Any]]) -> str:
     """Such documents of one link for people: `no`, or what is the same for both directions only once."""
-    texts = {f"{it['from']}-{it['to']}": impairment_text(_from_document(it)) for it in documents}
+    texts = {f"{it['from']}-{it['to']}": impairment_text(impairment_from_document(it)) for it in documents}
     if len(texts) == 2 and len(set(texts.values())) == 1:
         return next(iter(texts.values()))
     return ", ".join(f"{direction} {text}" for direction, text in texts.items()) or "no"
 
 
-def _from_document(document: Mapping[str, Any]) -> Impairment:
+def impairment_from_document(document: Mapping[str, Any]) -> Impairment:
+    """The impairment of one such document."""
     return Impairment(**{name: value for name, value in document.items() if name in _DEFAULTS})
 
 
@@ -248,7 +261,11 @@ def direction_rows(link: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     """A link as `impair show` is told of it: its name, direction, impairment and what plays, by direction."""
     rows = []
     for sender, direction in zip(link["nodes"], directions(link["nodes"]), strict=True):
-        impaired = [impairment_text(_from_document(it)) for it in link["impairments"] if it["from"] == sender]
+        impaired = [
+            impairment_text(impairment_from_document(it))
+            for it in link["impairments"]
+            if it["from"] == sender
+        ]
         playing = [_playing_text(it) for it in link["playing"] if it["from"] == sender]
         rows.append((link["name"], direction, "".join(impaired) or NONE, "".join(playing) or "nothing"))
     return rows
@@ -258,5 +275,9 @@ def _playing_text(document: Mapping[str, Any]) -> str:
     rounds = -(-document["played"] // document["steps"]) or 1
     round_text = f"round {rounds}, " if document["loop"] else ""
     step = document["played"] - (rounds - 1) * document["steps"]
-    late = f"at most {document['late_ms_max']} ms late"
-    return f"{document['file']}, {round_text}step {step} of {document['steps']}, {late}"
+    return f"{document['file']}, {round_text}step {step} of {document['steps']}, {late_text(document)}"
+
+
+def late_text(document: Mapping[str, Any]) -> str:
+    """How late the steps of what plays took effect."""
+    return f"{document['late_ms_mean']:.1f} ms late, at most {document['late_ms_max']:.1f}"

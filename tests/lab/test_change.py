@@ -109,6 +109,7 @@ def test_a_lab_keeps_its_engine(quad: Changing) -> None:
 
 def test_loss_is_given_to_a_link_and_a_node_goes_with_all_that_runs_in_it(quad: Changing) -> None:
     inside = subprocess.Popen(["ip", "netns", "exec", f"{quad.lab.name}-aws-h2", "sleep", "100"])
+    assert quad.lab.run("impair", "set", "ch3", "delay=1ms", "loss=2%").returncode == 0
     before = quad.lab.link("ch3")
     quad.edit(
         ('"gcp:ch3"]}', '"gcp:ch3"], impair: {aws-gcp: {loss: 0.5%}}}'),
@@ -127,7 +128,10 @@ def test_loss_is_given_to_a_link_and_a_node_goes_with_all_that_runs_in_it(quad: 
     ]
     assert inside.wait(timeout=10) == -signal.SIGTERM
     after = quad.lab.link("ch3")
-    assert after["impairments"] == [{"from": "aws", "to": "gcp", "loss": 0.005}]
+    assert after["impairments"] == [
+        {"from": "aws", "to": "gcp", "loss": 0.005, "delay_us": 1000},
+        {"from": "gcp", "to": "aws", "loss": 0.02, "delay_us": 1000},
+    ], "what was set by hand stays where the file says the same as before"
     assert after["tx_frames"] >= before["tx_frames"] > 0
     assert after["macsec"]["next_pn"] >= before["macsec"]["next_pn"]
     assert not Path(f"/run/netns/{quad.lab.name}-aws-h2").exists()

@@ -96,6 +96,9 @@ def test_what_is_set_is_merged_shown_felt_and_cleared(lab: Lab, engine: EngineCl
     assert shown[1] == {"from": HOST, "to": "aws", "loss": 0.3, "delay_us": 20_000, "jitter_us": 100}
     assert done(lab, "clear", LAN, "--direction", UP) == f"cleared: {LAN}\n"
     assert (now(engine)[0].delay_us, now(engine)[1]) == (20_000, NONE)
+    warned = lab.run("impair", "set", LAN, "--direction", UP, "queue=50ms", "corrupt=1%")
+    assert warned.stderr == "quadlink: queue does nothing without rate\n"
+    assert now(engine)[1] == Impairment(queue_us=50_000, corrupt=0.01)
     assert done(lab, "clear") == f"cleared: {LAN}\n"
     assert done(lab, "clear", LAN) == "cleared: nothing was impaired\n"
     assert now(engine) == (NONE, NONE)

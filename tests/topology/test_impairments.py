@@ -14,6 +14,7 @@ from netns_lab.impairments import (
     impairment_text,
     impairments_text,
     read_words,
+    without_effect,
 )
 
 from dataplane.links.specification import Impairment, JitterModel, LossModel
@@ -116,6 +117,19 @@ def test_none_and_zero_turn_off() -> None:
 def test_nonsense_is_refused(words: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}"):
         read_words(words.split())
+
+
+def test_what_does_nothing_is_told() -> None:
+    def told(words: str, *impairments: Impairment) -> list[str]:
+        return list(without_effect(read_words(words.split()), impairments))
+
+    rated = Impairment(rate_mbps=1, queue_us=5)
+    assert told("queue=5us delay=1ms", Impairment(queue_us=5)) == ["queue does nothing without rate"]
+    assert told("queue=5us", Impairment(queue_us=5), rated) == []
+    assert told("queue=none enter_burst=0", Impairment()) == []
+    assert told("enter_burst=1%", Impairment(enter_burst=0.01)) == [
+        "enter_burst does nothing without loss_model"
+    ]
 
 
 def test_a_link_in_words() -> None:

@@ -228,10 +228,6 @@ REFUSALS = {
         on_link("impair: {queue: 64}"),
         "7: links[0].impair.queue: found 64, expected a duration or a size such as 50ms or 256kB, or none",
     ),
-    "impair model": (
-        on_link("impair: {jitter_model: gauss}"),
-        "7: links[0].impair.jitter_model: found 'gauss', expected uniform, normal or pareto",
-    ),
     "impair loss": (
         on_link("impair: {loss: 0.1}"),
         "7: links[0].impair.loss: found 0.1, expected a share such as 0.1%, at most 100%",

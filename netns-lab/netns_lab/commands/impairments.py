@@ -54,7 +54,12 @@ def impair_set(
       sudo ./quadlink impair set ch1 --direction aws-gcp rate=100mbit queue=256kB
       sudo ./quadlink impair set ch1 loss=0 rate=none
     """
-    from netns_lab.impairments import impairments_text, read_words
+    from netns_lab.impairments import (
+        impairment_from_document,
+        impairments_text,
+        read_words,
+        without_effect,
+    )
 
     try:
         changes = read_words(words)
@@ -62,7 +67,11 @@ def impair_set(
         raise LabError(f"impair set: {error}") from None
     result = _call(name, "impair-set", link=link, direction=direction, changes=changes)
     text = impairments_text(result["impairments"])
-    output(format).document(result, f"link {link}: {'not impaired' if text == 'no' else text}")
+    out = output(format)
+    out.document(result, f"link {link}: {'not impaired' if text == 'no' else text}")
+    changed = [it for it in result["impairments"] if direction in (None, f"{it['from']}-{it['to']}")]
+    for sentence in without_effect(changes, [impairment_from_document(it) for it in changed]):
+        out.warn(sentence)
 
 
 @impair_app.command("show")
@@ -112,7 +121,8 @@ def impair_play(
     """Play a schedule of impairments.
 
     The lab's controller plays it, and the command ends at once; `impair show` tells where it is. The last
-    step stays set. What the file does not name stays as it is set.
+    step stays set; in a loop it lasts as long as the one before it. What the file does not name stays as it
+    is set.
 
     \b
     A row is a step, at a time since the begin. Columns are time and the keys of `impair set`,
