@@ -31,6 +31,7 @@ from dataplane.interface import (
     LinkState,
     PendingEvent,
 )
+from dataplane.link_state import get_link
 from dataplane.links.link import LINK_SLOTS, Link, LinkCounters, add_wires, check_core, core_impairment
 from dataplane.links.secys import SecureEnd, make_secys
 from dataplane.links.specification import FaultMode, Impairment, LinkSpecification
@@ -297,7 +298,8 @@ class Engine:
             # By its index: a node may give its interface another name.
             link, end = self._interfaces.get((namespace, state.ifindex), (None, 0))
             if link is not None:
-                link.signal.admin_up[end] = state.admin_up
+                raw = link.specification.ends[end].raw
+                link.signal.admin_up[end] = state.usable if raw else state.admin_up
                 self._settle(link)
         told = self._reserve_at_ns is not None and self._reserve_at_ns <= self._now_ns()
         with contextlib.suppress(BlockingIOError):
@@ -349,12 +351,15 @@ class Engine:
         return link.wires[self._end(link, from_node)]
 
     def _open_port(self, link: Link, end: int) -> InterfacePort:
-        """A new interface, watched from before it is there, so that nothing that happens to it is missed."""
+        """An interface, watched from before it is there, so that nothing that happens to it is missed."""
         where = link.specification.ends[end]
         netlink = self._monitors.add(where.namespace)
         link.monitored.append(where.namespace)
         port = self._ports.open(link.specification, end, netlink)
         self._interfaces[where.namespace, port.ifindex] = link, end
+        if where.raw:
+            state = get_link(netlink, port.ifindex)
+            link.signal.admin_up[end] = state is not None and state.usable
         return port
 
     def _ifindex(self, link: Link, end: int) -> int:

@@ -66,9 +66,11 @@ class EndState:
 
 @dataclass(frozen=True, slots=True)
 class ChannelState:
-    """A receive SC: its SCI in hex, its SA's AN, nextPN and lowestPN, and its own counters (Figure 10-4)."""
+    """A receive SC: its SCI in hex, its SA's SSCI with an XPN suite, AN, nextPN and lowestPN, and its own
+    counters (Figure 10-4)."""
 
     sci: str
+    ssci: int | None
     an: int
     next_pn: int
     lowest_pn: int

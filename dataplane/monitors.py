@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 
 from dataplane.link_state import LinkMonitor, LinkState
-from dataplane.namespace import inside
+from dataplane.namespace import OWN_NAMESPACE, inside
 from dataplane.netlink import NetlinkSocket, Request
 
 # linux/rtnetlink.h
@@ -56,8 +56,11 @@ class NamespaceMonitors:
             monitor.close()
 
     def flush_ipv6_routes(self) -> None:
-        """Empties the IPv6 tables of all namespaces; routes that have gone by themselves are no error."""
-        for monitor in self._monitors.values():
+        """Empties the IPv6 tables of all namespaces but our own; routes that have gone by themselves are no
+        error."""
+        for namespace, monitor in self._monitors.items():
+            if namespace == OWN_NAMESPACE:
+                continue
             routes = monitor.requests.dump(RTM_GETROUTE, _ANY_IPV6_ROUTE)
             monitor.requests.execute(Request(RTM_DELROUTE, 0, route.body, "a route") for route in routes)
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TypeVar
 
 NAMESPACE_DIRECTORY = Path("/run/netns")
+OWN_NAMESPACE = "/proc/self/ns/net"
+"""In the place of a name: this process's own, for the engine that of the machine."""
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 
 Result = TypeVar("Result")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dataplane._core import ffi, lib
 from dataplane.links.secys import SecureEnd
 from dataplane.links.signal import LinkSignal
-from dataplane.links.specification import Impairment, JitterModel, LinkSpecification, LossModel
+from dataplane.links.specification import MACSEC_OCTETS, Impairment, JitterModel, LinkSpecification, LossModel
 from dataplane.macsec.counters import COUNTER_SLOTS
 from dataplane.ports.port import Port
 
@@ -83,6 +83,10 @@ class Link:
     impairments: list[Impairment] = field(default_factory=lambda: [Impairment(), Impairment()])
     fault_since_ns: int | None = None
 
+    def secy_handle(self, end: int) -> object:
+        """The core's SecY at an end; NULL on a plain link and at a raw end, which is the last."""
+        return self.secys[end].secy.handle if end < len(self.secys) else ffi.NULL
+
 
 def add_wires(engine: object, link: Link) -> None:
     """Starts both directions in the core; they carry frames from now on."""
@@ -91,8 +95,10 @@ def add_wires(engine: object, link: Link) -> None:
         config.sending = link.ports[sender].handle
         config.receiving = link.ports[1 - sender].handle
         config.frame_octets = link.specification.frame_octets
-        config.transmit = link.secys[sender].secy.handle if link.secys else ffi.NULL
-        config.receive = link.secys[1 - sender].secy.handle if link.secys else ffi.NULL
+        if link.specification.ends[sender].raw and link.secys:
+            config.frame_octets += MACSEC_OCTETS
+        config.transmit = link.secy_handle(sender)
+        config.receive = link.secy_handle(1 - sender)
         config.seed = link.specification.seed(sender)
         config.counters = ffi.from_buffer("uint64_t *", link.counters.wires[sender])
         link.wires.append(check_core(lib.ql_engine_add_wire(engine, config)))

@@ -33,6 +33,7 @@ class SecureEnd:
     suite: CipherSuite
     ssci: int | None
     far_sci: bytes
+    far_ssci: int | None
     salt: bytes
     numbers: PacketNumbers | None
     pending_since_ns: int | None = None
@@ -54,6 +55,7 @@ class SecureEnd:
             channels=(
                 ChannelState(
                     sci=self.far_sci.hex(),
+                    ssci=self.far_ssci,
                     an=AN,
                     next_pn=channel.next_pn,
                     lowest_pn=channel.lowest_pn,
@@ -107,7 +109,8 @@ def make_secys(
     given: Sak | None,
     ledger: Ledger,
 ) -> list[SecureEnd]:
-    """The SecYs of a MACsec link, each with its own transmit SA and the other's as receive SA.
+    """The SecYs of a MACsec link, each with its own transmit SA and the other's as receive SA; a raw end has
+    none.
 
     `given`, of which key and salt count, or a fresh SAK. Raises ValueError for what a SecY cannot be and
     LedgerError where a given SAK's packet numbers are not to be had.
@@ -121,35 +124,46 @@ def make_secys(
         encrypt=macsec.encrypt,
         confidentiality_offset=macsec.confidentiality_offset,
     )
-    scis = [sci_of(end.mac) for end in specification.ends]
+    scis = [_peer_sci(macsec, given) if end.raw else sci_of(end.mac) for end in specification.ends]
+    own = [index for index, end in enumerate(specification.ends) if not end.raw]
     # The highest SCI has SSCI 1 (IEEE 802.1AE-2018 10.7.13): both ends find that by themselves.
     sscis = [1 + sorted(scis, reverse=True).index(sci) if suite.xpn else None for sci in scis]
     library = None if macsec.cipher_library == AUTO else macsec.cipher_library
     with ExitStack() as undo:
         secys, numbers, first_pns = [], [], []
-        for sci, ssci, slots in zip(scis, sscis, counters, strict=True):
-            config = secy_config(macsec, sci, specification.common_port_mtu)
-            secys.append(NativeSecY(config, slots, library))
+        for end in own:
+            config = secy_config(macsec, scis[end], specification.common_port_mtu)
+            secys.append(NativeSecY(config, counters[end], library))
             undo.callback(secys[-1].close)
-            check_association(suite, AN, sak, macsec.next_pn or 1, ssci)
-        for sci, ssci in zip(scis, sscis, strict=True):
+            check_association(suite, AN, sak, macsec.next_pn or 1, sscis[end])
+        for end in own:
             first_pn, reserved = macsec.next_pn or 1, None
             if given is not None:
-                first_pn, reserved = _reserve(ledger, suite, sak, sci, ssci, macsec.next_pn)
+                first_pn, reserved = _reserve(ledger, suite, sak, scis[end], sscis[end], macsec.next_pn)
             if reserved is not None:
                 undo.callback(reserved.give_back, reserved.opened_pn)
             numbers.append(reserved)
             first_pns.append(first_pn)
-        for end, far in ((0, 1), (1, 0)):
-            reserved = numbers[end]
+        for end in own:
+            far, reserved = 1 - end, numbers[end]
             last_pn = None if reserved is None else reserved.reserved_pn - 1
-            secys[end].install_receive_sa(scis[far], AN, sak, first_pns[far], sscis[far])
+            far_first_pn = first_pns[far] if far in own else 1  # a stranger may begin anywhere
+            secys[end].install_receive_sa(scis[far], AN, sak, far_first_pn, sscis[far])
             secys[end].install_transmit_sa(AN, sak, first_pns[end], sscis[end], last_pn)
         undo.pop_all()
     return [
-        SecureEnd(secys[end], suite, sscis[end], scis[far], sak.salt, numbers[end])
-        for end, far in ((0, 1), (1, 0))
+        SecureEnd(secys[end], suite, sscis[end], scis[1 - end], sscis[1 - end], sak.salt, numbers[end])
+        for end in own
     ]
+
+
+def _peer_sci(macsec: MacsecSpecification, given: Sak | None) -> bytes:
+    """Of who is beyond a raw end, and has the same SAK; raises ValueError."""
+    if given is None or macsec.peer_sci is None:
+        raise ValueError(
+            "nobody of this lab is beyond an Ethernet device, expected a given SAK and a peer_sci"
+        )
+    return bytes.fromhex(macsec.peer_sci)
 
 
 def _reserve(

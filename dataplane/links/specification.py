@@ -56,13 +56,18 @@ class PortType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EndSpecification:
-    """One end of a link: the interface `interface` in network namespace `namespace` of node `node`."""
+    """One end of a link: the interface `interface` in network namespace `namespace` of node `node`.
+
+    A raw end is an existing device of the engine's own namespace (OWN_NAMESPACE) instead: what is on the wire
+    is on it, and who is beyond has the SecY.
+    """
 
     node: str
     namespace: str
     interface: str
     mac: bytes
     port: PortType = PortType.TAP
+    raw: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,8 @@ class MacsecSpecification:
     """The name of one, or `auto` for the best that this machine can use."""
     next_pn: int | None = None
     """The first packet number of either end; None: 1, and for a given SAK the first that was never used."""
+    peer_sci: str | None = None
+    """In hex: the SCI of who is beyond a raw end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +159,8 @@ _LIMITS = {
 
 @dataclass(frozen=True, slots=True)
 class LinkSpecification:
-    """A link between two ends; macsec is None on a plain link. mtu is what the nodes see, in octets."""
+    """A link between two ends, of which only the second may be raw; macsec is None on a plain link. mtu is
+    what the nodes see, in octets."""
 
     name: str
     ends: tuple[EndSpecification, EndSpecification]
@@ -167,6 +175,11 @@ class LinkSpecification:
     def frame_octets(self) -> int:
         """The longest clear frame, without FCS."""
         return self.mtu + ETHERNET_HEADER_OCTETS + VLAN_TAG_OCTETS
+
+    @property
+    def wire_mtu(self) -> int:
+        """What a device on the wire must carry behind an Ethernet header and a VLAN tag."""
+        return self.mtu + (MACSEC_OCTETS if self.macsec else 0)
 
     @property
     def common_port_mtu(self) -> int:

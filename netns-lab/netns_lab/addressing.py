@@ -158,15 +158,17 @@ class _Planner:
         self._plan_loopbacks()
         kept = [self._keep_link(index, link) for index, link in enumerate(self.topology.links)]
         for index, link in enumerate(self.topology.links):
-            given = [link.addresses.get(node) for node in link.nodes]
-            if given == [None, None]:
+            given = [link.addresses.get(node) for node in link.ends]
+            if link.endpoints[1].raw:  # who is beyond it has addresses that nobody here knows
+                ends = [given[0] or [], []]
+            elif given == [None, None]:
                 ends = kept[index] or self._plan_link(index, link)
             else:
                 ends = [
                     mine if mine is not None else self._beside(other or [], index, node)
-                    for node, mine, other in zip(link.nodes, given, given[::-1], strict=True)
+                    for node, mine, other in zip(link.ends, given, given[::-1], strict=True)
                 ]
-            for node, addresses in zip(link.nodes, ends, strict=True):
+            for node, addresses in zip(link.ends, ends, strict=True):
                 self.result.links[index, node] = addresses
         return self.result
 
@@ -230,7 +232,7 @@ class _Planner:
     def _keep_link(self, index: int, link: Link) -> list[list[AnyInterface]] | None:
         """The running link's addresses, where they are what could be planned for it now."""
         known = [self.running.addresses.get((link.name, node), []) for node in link.nodes]
-        if link.addresses or not all(known):
+        if link.addresses or link.endpoints[1].raw or not all(known):
             return None
         subnets = [interface.network for interface in known[0]]
         pools = self._pools(index, link)
@@ -275,7 +277,7 @@ class _Planner:
     def _ends_in(self, link: Link, subnets: Sequence[AnyNetwork]) -> list[list[AnyInterface]]:
         """The addresses of both ends in the subnets of their link."""
         router = self._router_of_host_link(link)
-        places = [1 if node == router else 2 for node in link.nodes] if router else [0, 1]
+        places = [1 if node == router else 2 for node in link.ends] if router else [0, 1]
         return [[_interface(subnet[place], subnet.prefixlen) for subnet in subnets] for place in places]
 
     def _router_of_host_link(self, link: Link) -> str | None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Interface, IPv6Interface
+from itertools import permutations
 
 from netns_lab.checks_macsec import check_macsec
 from netns_lab.models import Endpoint, Link, Node
+from netns_lab.plan import ETHERNET
 
 Path = tuple[str | int, ...]
 Finding = tuple[Path, str]
@@ -21,6 +23,7 @@ AnyInterface = IPv4Interface | IPv6Interface
 
 def check_topology(nodes: Nodes, links: Links) -> Iterator[Finding]:
     """Every disagreement between parts of the topology."""
+    yield from _raw_ends(nodes, links)
     yield from _link_names(links)
     yield from _interfaces(links)
     yield from _plain_links(links)
@@ -42,6 +45,18 @@ def _link_names(links: Links) -> Iterator[Finding]:
                 ("links", index, "name"),
                 f"found {link.name!r}, which links[{first[link.name]}] has already",
             )
+
+
+def _raw_ends(nodes: Nodes, links: Links) -> Iterator[Finding]:
+    if ETHERNET in nodes:
+        message = f"found {ETHERNET!r}, which stands for the devices of the machine in `endpoints`"
+        yield ("nodes", ETHERNET), message
+    for index, link in links.items():
+        if link.endpoints[0].raw:
+            message = (
+                f"found '{ETHERNET}:{link.endpoints[0].interface}' first, expected the end of a node first"
+            )
+            yield ("links", index, "endpoints", 0), message
 
 
 def _interfaces(links: Links) -> Iterator[Finding]:
@@ -69,14 +84,13 @@ def _address_owners(links: Links) -> Iterator[Finding]:
     for index, link in links.items():
         for node in link.addresses:
             if node not in link.nodes:
-                one, other = link.nodes
-                message = f"found {node!r}, expected a node of this link: {one} or {other}"
+                message = f"found {node!r}, expected a node of this link: {' or '.join(link.nodes)}"
                 yield ("links", index, "addresses", node), message
 
 
 def _directions(links: Links) -> Iterator[Finding]:
     for index, link in links.items():
-        one, other = link.nodes
+        one, other = link.ends
         for name in link.impair.directions:
             if name not in (f"{one}-{other}", f"{other}-{one}"):
                 message = f"found {name!r}, expected a direction of this link: {one}-{other} or {other}-{one}"
@@ -106,7 +120,7 @@ def _unique_addresses(nodes: Nodes, links: Links) -> Iterator[Finding]:
 
 def _common_subnets(links: Links) -> Iterator[Finding]:
     for index, link in links.items():
-        for node, peer in (link.nodes, link.nodes[::-1]):
+        for node, peer in permutations(link.nodes, 2):
             if peer not in link.addresses:
                 continue
             subnets = [interface.network for interface in link.addresses[peer]]
@@ -160,7 +174,7 @@ def _announcements(nodes: Nodes) -> Iterator[Finding]:
 
 def _neighbors(nodes: Nodes, links: Links) -> Iterator[Finding]:
     for index, link in links.items():
-        one, other = (nodes[name].bgp if name in nodes else None for name in link.nodes)
+        one, other = (nodes[name].bgp if name in nodes else None for name in link.ends)
         if not (one and other and link.peer) or one is other:
             continue
         names = " and ".join(link.nodes)

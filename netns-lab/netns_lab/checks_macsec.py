@@ -19,7 +19,22 @@ def check_macsec(links: Mapping[int, Link]) -> Iterator[Finding]:
     for index, link in links.items():
         for field, message in (*_numbers(link.macsec), *_keys(link.macsec)):
             yield ("links", index, "macsec", field), message
+    yield from _peers(links)
     yield from _keys_of_others(links)
+
+
+def _peers(links: Mapping[int, Link]) -> Iterator[Finding]:
+    """Who is beyond a device of the machine must be named, and must have the key already."""
+    for index, link in links.items():
+        macsec, far = link.macsec, link.endpoints[1]
+        if macsec.peer_sci is not None and not far.raw:
+            message = f"found {macsec.peer_sci}, expected it only with an end at an ethernet device"
+            yield ("links", index, "macsec", "peer_sci"), message
+        fields = [field for field in ("sak", "peer_sci") if getattr(macsec, field) is None]
+        if fields and far.raw and link.type == "macsec":
+            missing = " and no ".join(f"macsec.{field}" for field in fields)
+            message = f"found no {missing}, expected the key and the SCI of who is beyond {far.interface}"
+            yield ("links", index), message
 
 
 def _keys_of_others(links: Mapping[int, Link]) -> Iterator[Finding]:

@@ -42,6 +42,7 @@ CIPHERS = tuple(name.lower() for name in CIPHER_SUITES)
 ETHERTYPES = {"lldp": 0x88CC}
 _SAK = "[0-9a-fA-F]{32}|[0-9a-fA-F]{64}"
 _SALT = "[0-9a-fA-F]{24}"
+_SCI = "[0-9a-fA-F]{16}"
 _ETHERTYPE = "0x[0-9a-fA-F]{4}"
 
 
@@ -215,6 +216,12 @@ def _sak(value: object) -> str:
     return value
 
 
+def _sci(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(_SCI, value, re.ASCII):
+        raise ValueError("expected an SCI as 16 hex digits in quotes")
+    return value.lower()
+
+
 def _salt(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(_SALT, value, re.ASCII):
         raise ValueError("expected a salt as 24 hex digits in quotes")
@@ -303,6 +310,7 @@ HoldTime = Annotated[
 ]
 Sak = Annotated[SecretStr, BeforeValidator(_sak), text("SAK in hex, 128 or 256 bits", f"({_SAK})")]
 Salt = Annotated[SecretStr, BeforeValidator(_salt), text("salt of an XPN suite in hex", _SALT)]
+Sci = Annotated[str, BeforeValidator(_sci), text("SCI in hex: a MAC address and a port identifier", _SCI)]
 Ethertype = Annotated[
     int,
     BeforeValidator(_ethertype),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from netns_lab.plan import LabPlan, NodePlan
+from netns_lab.plan import ETHERNET, LabPlan, NodePlan
 
 BREAK = "\N{BOX DRAWINGS LIGHT DIAGONAL CROSS}"
 
@@ -72,6 +72,8 @@ class Graph:
 def graph_of(plan: LabPlan, states: Mapping[str, str] | None = None) -> Graph:
     """The picture of a plan; `states` are those of a running lab's links: one that is missing is down."""
     nodes = tuple(GraphNode(node.name, node.kind, _details(plan, node)) for node in plan.nodes)
+    if any(end.node == ETHERNET for link in plan.links for end in link.ends):
+        nodes = (*nodes, GraphNode(ETHERNET, "host", ()))
     links = tuple(
         GraphLink(
             link.name,

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from dataplane.interface import EngineInterface, LinkError
 from dataplane.links.specification import EndSpecification, Impairment, LinkSpecification, PortType
-from dataplane.namespace import NAMESPACE_DIRECTORY
+from dataplane.namespace import NAMESPACE_DIRECTORY, OWN_NAMESPACE
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.impairments import difference
 from netns_lab.keys import GivenKeys
@@ -18,7 +18,7 @@ from netns_lab.namespaces import create_namespace, delete_namespace, marked_name
 from netns_lab.node_commands import run_commands
 from netns_lab.node_files import remove_files, write_files
 from netns_lab.node_network import configure_network, unconfigure_network
-from netns_lab.plan import LabPlan, LinkPlan, NodePlan
+from netns_lab.plan import ETHERNET, LabPlan, LinkPlan, NodePlan
 from netns_lab.processes import end_processes_inside
 
 PROCESS_GRACE_S = 0.2
@@ -131,10 +131,11 @@ def _add_link(engine: EngineInterface, plan: LabPlan, link: LinkPlan, keys: Give
     first, second = (
         EndSpecification(
             end.node,
-            plan.node(end.node).namespace,
+            plan.node(end.node).namespace if end.node != ETHERNET else OWN_NAMESPACE,
             end.name,
             bytes.fromhex(end.mac.replace(":", "")),
             PortType(end.port),
+            raw=end.node == ETHERNET,
         )
         for end in link.ends
     )

@@ -17,6 +17,7 @@ from dataplane.interface import LinkState
 from dataplane.lines import Document
 from dataplane.links.link import LATENCY_SLOT, WIRE_COUNTERS, Counters, LinkCounters
 from dataplane.macsec.counters import counters_by_name
+from netns_lab.plan import ETHERNET
 
 NS_PER_S = 1e9
 US_PER_S = 1e6
@@ -167,6 +168,8 @@ def _macsec_family(labs: Sequence[LabReading]) -> Metric:
         if link.state.macsec is None:
             continue
         for end, counters in zip(link.state.ends, link.counters.secys, strict=True):
+            if end.node == ETHERNET:
+                continue
             for name, value in counters_by_name(counters).items():
                 family.add_metric((lab, link.state.name, end.node, name), value)
     return family

@@ -22,6 +22,7 @@ from netns_lab import fields
 from netns_lab.fields import NotYet, impairment, one_of, whole
 from netns_lab.impairments import KEYS
 from netns_lab.output import nearest
+from netns_lab.plan import ETHERNET
 
 
 class Model(BaseModel):
@@ -113,6 +114,7 @@ class Macsec(Model):
     sak: fields.Sak | None = None
     salt: fields.Salt | None = None
     next_pn: Annotated[int, whole(1, 2**64 - 1, "first packet number of either end")] | None = None
+    peer_sci: fields.Sci | None = None
     cak: NotYet = None
     ckn: NotYet = None
 
@@ -180,10 +182,15 @@ class LinkSettings(Model):
 
 
 class Endpoint(Model):
-    """One end of a link; `interface` is empty while it waits for its planned name."""
+    """One end of a link; `interface` is empty while it waits for its planned name. A raw end is a device of
+    the machine, and ETHERNET is in the place of its node."""
 
     node: str
     interface: str
+
+    @property
+    def raw(self) -> bool:
+        return self.node == ETHERNET
 
 
 def _nodes(info: ValidationInfo) -> frozenset[str]:
@@ -197,7 +204,7 @@ def _endpoint(value: object, info: ValidationInfo) -> Endpoint:
     if not isinstance(value, str) or value.count(":") != 1:
         raise ValueError('expected NODE:INTERFACE in quotes, such as "r1:eth1"')
     node, interface = value.split(":")
-    if node not in _nodes(info):
+    if node != ETHERNET and node not in _nodes(info):
         raise ValueError(f"expected a known node{nearest(node, _nodes(info))}")
     return Endpoint(node=node, interface=fields.read_interface_name(interface))
 
@@ -247,8 +254,14 @@ class Link(LinkSettings):
     groups: fields.GroupNames = []
 
     @property
-    def nodes(self) -> tuple[str, str]:
+    def ends(self) -> tuple[str, str]:
+        """The nodes at both ends, or ETHERNET."""
         return self.endpoints[0].node, self.endpoints[1].node
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The lab's nodes that it leads to."""
+        return tuple(end.node for end in self.endpoints if not end.raw)
 
 
 class Defaults(Model):

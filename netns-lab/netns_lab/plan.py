@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from netns_lab.models import Bgp, Link, Macsec, Topology
 
 Family = Literal["ipv4", "ipv6"]
+ETHERNET = "ethernet"
+"""In the place of a node: that end of a link is a device of the machine itself."""
 FAMILIES: dict[Family, int] = {"ipv4": 4, "ipv6": 6}
 
 
@@ -49,7 +51,8 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class InterfacePlan:
-    """One end of a link: the interface `name` in the namespace of `node`."""
+    """One end of a link: the interface `name` in the namespace of `node`, or, for ETHERNET, a device
+    of the machine."""
 
     node: str
     name: str
@@ -254,7 +257,7 @@ def _plan_link(
             node=end.node,
             name=end.interface,
             link=link.name,
-            mac=_mac(topology.name, link.name, which),
+            mac=_mac(topology.name, link.name, which) if not end.raw else "",
             mtu=mtu,
             addresses=tuple(map(str, addresses.links[index, end.node])),
             port=link.port,
@@ -262,7 +265,7 @@ def _plan_link(
         for which, end in enumerate(link.endpoints)
     )
     sessions = _plan_sessions(topology, index, (one, other), addresses, random_bytes, known)
-    impairments = _impairment(link, *link.nodes), _impairment(link, *reversed(link.nodes))
+    impairments = _impairment(link, *link.ends), _impairment(link, *reversed(link.ends))
     return LinkPlan(link.name, link.type, mtu, (one, other), macsec, sessions, impairments)
 
 
@@ -282,6 +285,7 @@ def _settings(macsec: Macsec) -> MacsecSpecification:
         bypass=tuple(macsec.bypass),
         cipher_library=macsec.cipher_library,
         next_pn=macsec.next_pn,
+        peer_sci=macsec.peer_sci,
     )
 
 
@@ -306,7 +310,7 @@ def _plan_sessions(
     known: LinkPlan | None,
 ) -> tuple[SessionPlan, ...]:
     link = topology.links[index]
-    one, other = (topology.nodes[name].bgp for name in link.nodes)
+    one, other = (topology.nodes[name].bgp if name != ETHERNET else None for name in link.ends)
     if not (one and other and link.peer):
         return ()
     if given := one.password or other.password:
@@ -375,7 +379,8 @@ def _default_routes(topology: Topology, addresses: AddressPlan, ends: list[Ends]
         next_hops = []
         for index, local, peer in ends:
             ours, theirs = addresses.links[index, local.node], addresses.links[index, peer.node]
-            if topology.nodes[peer.node].is_router and (pair := common_subnet(ours, theirs, version)):
+            router = peer.node != ETHERNET and topology.nodes[peer.node].is_router
+            if router and (pair := common_subnet(ours, theirs, version)):
                 next_hops.append(NextHop(pair[1], local.name))
         if next_hops:
             routes.append(DefaultRoute(family, tuple(next_hops)))

@@ -119,7 +119,7 @@ def _of_link_state(state: LinkState, sak: Sak | None, frame: bytes) -> Question:
     """For the SecY of the link that the frame goes to."""
     assert state.macsec is not None
     end, notes = _receiving_end(state, frame)
-    channel, sender = state.secys[end].channels[0], state.secys[1 - end]
+    channel = state.secys[end].channels[0]
     config = secy_config(state.macsec, bytes.fromhex(state.secys[end].sci))
     if sak is not None:
         sak = replace(sak, confidentiality_offset=state.macsec.confidentiality_offset)
@@ -131,7 +131,7 @@ def _of_link_state(state: LinkState, sak: Sak | None, frame: bytes) -> Question:
             sci=bytes.fromhex(channel.sci),
             an=channel.an,
             sak=sak,
-            ssci=sender.ssci,
+            ssci=channel.ssci,
         )
     except SecYError as refusal:
         raise LabError(f"link {state.name}: {refusal}") from None
@@ -150,7 +150,7 @@ def _receiving_end(state: LinkState, frame: bytes) -> tuple[int, list[str]]:
                 return end, [f"received at {state.ends[end].node}, if it came now"]
     ends = " nor ".join(
         f"{end.node} ({sci_text(bytes.fromhex(secy.sci))})"
-        for end, secy in zip(state.ends, state.secys, strict=True)
+        for end, secy in zip(state.ends, state.secys, strict=False)
     )
     return 0, [f"it is neither from {ends}; received at {state.ends[0].node}, if it came now"]
 

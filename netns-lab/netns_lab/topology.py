@@ -154,10 +154,10 @@ def _with_names(links: tuple[Link, ...], running: LabPlan | None) -> tuple[Link,
     link_names = {link.name for link in links}
     named = []
     for link in links:
-        name, number = link.name or "-".join(link.nodes), 1
+        name, number = link.name or "-".join(link.ends), 1
         while not link.name and name in link_names:
             number += 1
-            name = f"{'-'.join(link.nodes)}-{number}"
+            name = f"{'-'.join(link.ends)}-{number}"
         link_names.add(name)
         named.append(link.model_copy(update={"name": name}))
 

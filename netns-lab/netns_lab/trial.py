@@ -89,14 +89,15 @@ class TrialResult:
 def find_sites(plan: LabPlan) -> tuple[Site, Site]:
     """The first two routers that have hosts; LabError where there are not two."""
     sites = []
+    hosts_of_lab = {node.name: node for node in plan.nodes if node.kind == "host"}
     for router in plan.nodes:
         if router.asn is None:
             continue
         hosts = [
-            plan.node(other.node)
+            hosts_of_lab[other.node]
             for link in plan.links
             for end, other in (link.ends, link.ends[::-1])
-            if end.node == router.name and plan.node(other.node).kind == "host"
+            if end.node == router.name and other.node in hosts_of_lab
         ]
         if hosts:
             sites.append(Site(router, tuple(hosts)))

@@ -219,8 +219,8 @@ class Views:
             }
             for state in self._link_states()
             if state.macsec is not None
-            for end, secy, counters in zip(
-                state.ends, state.secys, self._counters_of(state).secys, strict=True
+            for end, secy, counters in zip(  # a raw end, the last, has no SecY
+                state.ends, state.secys, self._counters_of(state).secys, strict=False
             )
             for by_name in (counters_by_name(counters),)
         ]

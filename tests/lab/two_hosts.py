@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from netns_lab.directory import LabDirectory
+from netns_lab.plan import InterfacePlan
 from netns_lab.state import load_plan
 
 from dataplane.namespace import run_in_namespace
@@ -38,11 +39,16 @@ def two_hosts(path: Path, links: Mapping[str, str]) -> Iterator[Lab]:
 
 def cross(lab: Lab, link: str, count: int = DATAGRAMS) -> int:
     """How many of so many datagrams, one after the other, arrive at b before one does not."""
+    return datagrams_cross(lab, *lab.plan.link(link).ends, count)
+
+
+def datagrams_cross(lab: Lab, near: InterfacePlan, far: InterfacePlan, count: int = DATAGRAMS) -> int:
+    """The same from one interface to another."""
     sender, receiver = (
         run_in_namespace(
             lab.plan.node(end.node).namespace, partial(_datagrams, end.addresses[0].partition("/")[0])
         )
-        for end in lab.plan.link(link).ends
+        for end in (near, far)
     )
     with sender, receiver:
         for number in range(count):

@@ -47,6 +47,16 @@ REFUSALS = {
         on_link("peer: true") + SECOND_LINK + f"defaults: {{link: {{macsec: {{{XPN_KEY}}}}}}}\n",
         f"10: defaults.link.macsec.sak: {HIDDEN}, expected another than links[0] has for gcm-aes-xpn-256",
     ),
+    "nobody's SCI and key beyond a device": (
+        on_link("peer: true").replace("r2:eth1", "ethernet:enp3s0"),
+        "7: links[0]: found no macsec.sak and no macsec.peer_sci, "
+        "expected the key and the SCI of who is beyond enp3s0",
+    ),
+    "peer_sci": (
+        on_link("macsec: {peer_sci: '0200000000010001'}"),
+        "7: links[0].macsec.peer_sci: found 0200000000010001, "
+        "expected it only with an end at an ethernet device",
+    ),
     "default window and a link's cipher": (
         on_link("macsec: {cipher: gcm-aes-xpn-256}")
         + "defaults: {link: {macsec: {replay_window: 4294967295}}}\n",

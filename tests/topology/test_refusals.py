@@ -300,10 +300,9 @@ REFUSALS = {
     "sak": (on_link("macsec: {sak: abcd}"), f"7: links[0].macsec.sak: {HIDDEN}, {SAK}"),
     "sak without a blank": (
         on_link(f"macsec: {{sak:{'5a' * 32}}}"),
-        "7: links[0].macsec['sak...']: unknown key, "
-        "expected one of cipher, keys, encrypt, confidentiality_offset, send_sci, end_station, validate, "
-        "protect, replay_protect, replay_window, detect_duplicates, clear_tags, bypass, cipher_library, sak, "
-        "salt, next_pn, cak, ckn",
+        "7: links[0].macsec['sak...']: unknown key, expected one of cipher, keys, encrypt, "
+        "confidentiality_offset, send_sci, end_station, validate, protect, replay_protect, replay_window, "
+        "detect_duplicates, clear_tags, bypass, cipher_library, sak, salt, next_pn, peer_sci, cak, ckn",
     ),
     "password without a blank": (
         changed(3, "  r1: {bgp: password:hunter2}"),

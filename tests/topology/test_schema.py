@@ -76,6 +76,7 @@ links:
   - {endpoints: r1-r2, groups: [facility-a, b], impair: {corrupt: 0.01%, rate: 1.5gbit, queue: 256kB}}
   - {type: plain, endpoints: r1-h1}
   - {type: plain, endpoints: r2-h2}
+  - {endpoints: ["h2:eth9", "ethernet:enp3s0"], macsec: {sak: "SAK", peer_sci: "02000000000A0001"}}
 """.replace("SALT", "0e" * 12).replace("SAK", "0f" * 32)
 
 
