@@ -51,6 +51,7 @@ typedef struct {
     uint64_t begin_ns;                          /* the deadline of the first packet */
     uint64_t last_tx_ns;                        /* when the latest was sent */
     uint64_t max_lateness_ns;                   /* furthest any send was behind its deadline */
+    uint64_t cpu_ns;                            /* what the whole run took of a core, once it has ended */
     uint64_t send_errors[QL_PROBE_ERRNO_COUNT]; /* packets refused, by errno; each counts as sent, too */
 } ql_probe_sender_counters;
 
@@ -76,6 +77,7 @@ typedef struct {
     uint64_t received_count; /* well-formed packets */
     uint64_t malformed;      /* wrong length, magic or flow */
     uint64_t overruns;       /* well formed, but no room left in `received` */
+    uint64_t cpu_ns;         /* what the whole run took of a core, once it has ended */
     uint64_t receive_errors;
 } ql_probe_receiver_counters;
 

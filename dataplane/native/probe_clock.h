@@ -20,6 +20,14 @@ static inline void ql_add(uint64_t *counter, uint64_t number)
     ql_store(counter, ql_load(counter) + number);
 }
 
+/* What the calling thread has used of a core, the network stack's work for it included. */
+static inline uint64_t ql_cpu_ns(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * QL_NS_PER_S + (uint64_t)used.tv_nsec;
+}
+
 /* Waits for the deadline, asleep or spinning. Returns the time, or 0 where `stop` became other than 0. */
 static inline uint64_t ql_wait_until(uint64_t deadline_ns, int spin, const uint64_t *stop)
 {

@@ -13,7 +13,13 @@
 #define UDP_GRO 104
 #endif
 
-enum { STOP_CHECK_MS = QL_STOP_CHECK_NS / 1000000, READY_SOCKETS = 64, SUPER_DATAGRAMS = 8 };
+enum {
+    STOP_CHECK_MS = QL_STOP_CHECK_NS / 1000000,
+    READY_SOCKETS = 64,
+    SUPER_DATAGRAMS = 8,
+    CLOCK_LOOKS = 8,
+    CLOSE_NS = 500
+};
 #define DRAIN_NS QL_NS_PER_S /* somebody who sends on and on does not keep the receiver from its end */
 
 /* Of a datagram only the header is copied: MSG_TRUNC still tells the true length, and the kernel checks the
@@ -52,13 +58,22 @@ static uint64_t ns_of(const struct timespec *time)
     return (uint64_t)time->tv_sec * QL_NS_PER_S + (uint64_t)time->tv_nsec;
 }
 
-/* Packets are stamped by CLOCK_REALTIME, and what is kept is CLOCK_MONOTONIC. */
+/* Packets are stamped by CLOCK_REALTIME, and what is kept is CLOCK_MONOTONIC. Whoever is interrupted between
+   the two reads looks again. */
 static uint64_t real_minus_monotonic_ns(void)
 {
-    struct timespec real;
-    uint64_t now_ns = ql_now_ns();
-    clock_gettime(CLOCK_REALTIME, &real);
-    return ns_of(&real) - now_ns;
+    uint64_t closest_ns = UINT64_MAX, ahead_ns = 0;
+    for (int look = 0; look < CLOCK_LOOKS && closest_ns > CLOSE_NS; look++) {
+        struct timespec real;
+        uint64_t before_ns = ql_now_ns();
+        clock_gettime(CLOCK_REALTIME, &real);
+        uint64_t between_ns = ql_now_ns() - before_ns;
+        if (between_ns < closest_ns) {
+            closest_ns = between_ns;
+            ahead_ns = ns_of(&real) - (before_ns + between_ns / 2);
+        }
+    }
+    return ahead_ns;
 }
 
 static remarks read_remarks(struct msghdr *message, uint64_t octets)
@@ -168,16 +183,18 @@ void ql_probe_receive(ql_probe_receiver *receiver)
     struct epoll_event ready[READY_SOCKETS];
     datagrams batch;
     prepare(&batch, receiver);
+    uint64_t before_ns = ql_cpu_ns();
     int count;
     do {
         count = epoll_wait(receiver->epoll, ready, READY_SOCKETS, receiver->spin ? 0 : STOP_CHECK_MS);
         if (count < 0 && errno != EINTR) {
             ql_add(&receiver->counters->receive_errors, 1);
-            return;
+            break;
         }
         for (int i = 0; i < count; i++)
             read_socket(receiver, ready[i].data.fd, &batch);
     } while (!is_over(receiver, count));
+    ql_store(&receiver->counters->cpu_ns, ql_cpu_ns() - before_ns);
 }
 
 void ql_probe_stop_at(ql_probe_receiver_counters *counters, uint64_t time_ns)

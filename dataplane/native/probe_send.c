@@ -70,11 +70,9 @@ static void hand_over(ql_probe_sender *sender, int socket, uint64_t count)
     }
 }
 
-void ql_probe_send(ql_probe_sender *sender)
+static void follow_schedule(ql_probe_sender *sender)
 {
     ql_probe_sender_counters *counters = sender->counters;
-    /* The default slack of 50 us would move every send by that much. */
-    prctl(PR_SET_TIMERSLACK, 1ul);
     uint64_t begin_ns = ql_now_ns();
     ql_store(&counters->begin_ns, begin_ns);
     for (uint64_t number = 0; number < sender->packets;) {
@@ -90,6 +88,15 @@ void ql_probe_send(ql_probe_sender *sender)
         hand_over(sender, sender->sockets[number / sender->train % sender->flow_count], count);
         number += count;
     }
+}
+
+void ql_probe_send(ql_probe_sender *sender)
+{
+    uint64_t before_ns = ql_cpu_ns();
+    /* The default slack of 50 us would move every send by that much. */
+    prctl(PR_SET_TIMERSLACK, 1ul);
+    follow_schedule(sender);
+    ql_store(&sender->counters->cpu_ns, ql_cpu_ns() - before_ns);
 }
 
 void ql_probe_stop(ql_probe_sender_counters *counters)

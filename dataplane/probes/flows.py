@@ -1,7 +1,7 @@
 """Probe flows and their sockets: ordinary UDP sockets, made inside the namespaces the flow runs between."""
 
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -50,20 +50,36 @@ class Flow:
         return [replace(self, id=self.id + n, source_port=self.source_port + n) for n in range(count)]
 
 
-def open_senders(flows: Iterable[Flow], opened: ExitStack) -> list[socket.socket]:
+def open_senders(flows: Sequence[Flow], opened: ExitStack) -> list[socket.socket]:
     """A connected socket for each flow, in their order; `opened` closes them. OSError names the flow."""
-    return [
-        opened.enter_context(_inside(flow.source_namespace, partial(_open_sender, flow))) for flow in flows
-    ]
+    places = [flow.source_namespace for flow in flows]
+    return _open_each(_open_sender, list(flows), places, opened)
 
 
 def open_receivers(flows: Iterable[Flow], opened: ExitStack) -> list[socket.socket]:
     """A bound socket for each destination; flows to the same port of an address share it."""
     destinations = {(f.destination_namespace, f.destination_address, f.destination_port): f for f in flows}
-    return [
-        opened.enter_context(_inside(flow.destination_namespace, partial(_open_receiver, flow)))
-        for flow in destinations.values()
-    ]
+    places = [flow.destination_namespace for flow in destinations.values()]
+    return _open_each(_open_receiver, list(destinations.values()), places, opened)
+
+
+def _open_each(
+    open_one: Callable[[Flow], socket.socket],
+    flows: list[Flow],
+    places: list[str | None],
+    opened: ExitStack,
+) -> list[socket.socket]:
+    """A socket for each flow, made in its place; each namespace is visited once, whatever their number."""
+    sockets: dict[int, socket.socket] = {}
+
+    def open_all_of(place: str | None) -> None:
+        for number, flow in enumerate(flows):
+            if places[number] == place:
+                sockets[number] = opened.enter_context(open_one(flow))
+
+    for place in dict.fromkeys(places):
+        _inside(place, partial(open_all_of, place))
+    return [sockets[number] for number in range(len(flows))]
 
 
 def open_connected(flow: Flow, opened: ExitStack) -> tuple[socket.socket, socket.socket]:

@@ -14,6 +14,7 @@ from dataplane.probes.shared import SharedMemory
 
 START_TIMEOUT_S = 30.0
 END_TIMEOUT_S = 10.0
+MS_PER_S = 1e3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class ProbeProcess:
         )
         self._input = cast("Any", self._process.stdin)
         self._output: int = cast("Any", self._process.stdout).fileno()
+        self._readable = select.poll()  # a session of many flows has more descriptors than select(2) can name
+        self._readable.register(self._output, select.POLLIN)
         plan = {
             "memory": memory.descriptor,
             "jobs": [(job.function, job.struct, job.fields, job.core) for job in jobs],
@@ -93,7 +96,7 @@ class ProbeProcess:
     def _line(self, timeout_s: float) -> bytes | None:
         """The next line that the process says, or None when the time is over."""
         while b"\n" not in self._said:
-            if not select.select([self._output], [], [], max(0.0, timeout_s))[0]:
+            if not self._readable.poll(max(0.0, timeout_s) * MS_PER_S):
                 return None
             more = os.read(self._output, 4096)
             if not more:

@@ -56,6 +56,9 @@ class Accounts:
     receive_buffer_drops: int
     """Datagrams the kernel dropped at the receiving sockets: buffer full, or bad checksum."""
     receive_errors: int
+    sender_cpu_s: float
+    """What sending took of a core, the network stack's work for it included; 0 before its end."""
+    receiver_cpu_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ UDP_SEGMENT, UDP_GRO = 103, 104  # linux/udp.h
 PADDING = b"quadlink probe "
 MAGICS = 1 << 32
 SENDER, RECEIVER = 0, 1
+NS_PER_S = 1e9
 
 
 class Session:
@@ -154,7 +155,7 @@ class Session:
             if self._process is not None:
                 lib.ql_probe_stop(self._sender)
                 self._process.join(SENDER)
-                lib.ql_probe_stop_at(self._receiver, time.monotonic_ns() + round(grace_s * 1e9))
+                lib.ql_probe_stop_at(self._receiver, time.monotonic_ns() + round(grace_s * NS_PER_S))
                 self._process.join(RECEIVER)
         finally:
             self._close()
@@ -175,6 +176,8 @@ class Session:
             "overruns": self._received("overruns"),
             "receive_buffer_drops": self._dropped + sum(map(_dropped_by, self._receiving_sockets)),
             "receive_errors": self._received("receive_errors"),
+            "sender_cpu_s": self._sent("cpu_ns") / NS_PER_S,
+            "receiver_cpu_s": self._received("cpu_ns") / NS_PER_S,
         }
 
     def _sent(self, counter: str) -> int:

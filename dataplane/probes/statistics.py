@@ -18,7 +18,7 @@ from dataplane.probes.flows import Flow
 from dataplane.probes.histogram import SLOTS, Histogram
 from dataplane.probes.load import Load
 from dataplane.probes.records import FLOW, Accounts
-from dataplane.probes.session import Session
+from dataplane.probes.session import NS_PER_S, Session
 
 WINDOW: int = lib.QL_PROBE_WINDOW
 NS_PER_MS = 1e6
@@ -120,7 +120,7 @@ class StatisticsSession(Session):
         begin_ns, last_tx_ns = self._sent("begin_ns"), self._sent("last_tx_ns")
         sent = sent_by_flow(sent_count, len(flows), self.load.train)
         gaps_ns = _longest_gaps_ns(flows, begin_ns, last_tx_ns)
-        elapsed_s = (last_tx_ns - begin_ns) / 1e9
+        elapsed_s = (last_tx_ns - begin_ns) / NS_PER_S
         return ProbeStatistics(
             ways=tuple(self._each_way(flows, sent, gaps_ns)),
             packets_per_s=(sent_count - 1) / elapsed_s if elapsed_s > 0 else 0.0,

@@ -17,6 +17,7 @@ from netns_lab.commands import (
     measurements,
     nodes,
     pictures,
+    probes,
     shells,
     views,
 )
@@ -59,6 +60,7 @@ app.add_typer(conformance.conform_app, name="conform", help="Hold an implementat
 app.command()(explanations.explain)
 app.command()(machine.doctor)
 app.command()(shells.completion)
+app.command()(probes.probe)
 app.command()(measurements.demo)
 app.command(context_settings=PASS_ON)(measurements.test)
 app.command()(measurements.bench)

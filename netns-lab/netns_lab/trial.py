@@ -123,9 +123,9 @@ def make_flows(plan: LabPlan, sites: tuple[Site, Site], each_way: int = FLOWS_EA
                     direction=direction,
                     family=family,
                     source_namespace=source.namespace,
-                    source_address=_address(plan, source, family),
+                    source_address=address_of(plan, source, family),
                     destination_namespace=destination.namespace,
-                    destination_address=_address(plan, destination, family),
+                    destination_address=address_of(plan, destination, family),
                     source_port=FIRST_SOURCE_PORT + len(flows),
                     destination_port=PROBE_PORT,
                 )
@@ -133,7 +133,8 @@ def make_flows(plan: LabPlan, sites: tuple[Site, Site], each_way: int = FLOWS_EA
     return flows
 
 
-def _address(plan: LabPlan, node: NodePlan, family: int) -> str:
+def address_of(plan: LabPlan, node: NodePlan, family: int) -> str:
+    """Where a node is reached; LabError where it has no address of that family."""
     wanted = [address for address in plan.hosts[node.name] if (":" in address) == (family == 6)]
     if not wanted:
         raise LabError(f"{node.name} has no IPv{family} address for probes")

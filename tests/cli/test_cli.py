@@ -18,6 +18,7 @@ COMMANDS = (
     "inspect",
     "metrics",
     "ping-all",
+    "probe",
     "events",
     "graph",
     "exec",

@@ -56,7 +56,7 @@ def test(
 
 def bench(
     benchmark: Annotated[
-        str, typer.Argument(metavar="NAME", help="smoke, scale, link, impairment or crypto.")
+        str, typer.Argument(metavar="NAME", help="smoke, scale, link, impairment, probes or crypto.")
     ],
     only: Annotated[
         list[str] | None, typer.Option(metavar="PART", help="This part of link; repeatable.")

@@ -1,0 +1,65 @@
+"""`quadlink probe` in a running lab: what it prints, and when it fails."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.harness import Lab
+from tests.lab.two_hosts import two_hosts
+
+pytestmark = pytest.mark.lab
+QUICK = ("--rate", "2000", "--for", "200ms", "--flows", "20")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Hosts a and b on one link."""
+    with two_hosts(tmp_path_factory.mktemp("probe") / "probed.yaml", {"link": "{cipher: gcm-aes-128}"}) as up:
+        yield up
+
+
+@pytest.mark.parametrize("family", [(), ("--ipv6",)], ids=["IPv4", "IPv6"])
+@pytest.mark.parametrize("train", ["1", "8"])
+def test_every_packet_arrives_both_ways(lab: Lab, family: tuple[str, ...], train: str) -> None:
+    told = lab.json("probe", "a", "b", *QUICK, *family, "--train", train)
+    assert [(way["way"], way["flows"]) for way in told["ways"]] == [("a->b", 20), ("b->a", 20)]
+    assert [(way["sent"], way["received"], way["lost"]) for way in told["ways"]] == [(400, 400, 0)] * 2
+    assert all(way["latency"]["count"] == 400 for way in told["ways"])
+    assert (told["packets_per_s"], told["instrument_lost"], told["send_errors"]) == (2000, 0, {})
+
+
+def test_the_table_has_a_row_for_each_way(lab: Lab) -> None:
+    answer = lab.run("probe", "b", "a", *QUICK)
+    assert answer.returncode == 0, answer.stderr
+    head, *rows = answer.stdout.splitlines()
+    assert head.split()[:5] == ["way", "sent", "lost", "loss", "%"]
+    assert [row.split()[:3] for row in rows] == [["b->a", "400", "0"], ["a->b", "400", "0"]]
+
+
+def test_a_way_on_which_nothing_arrives_fails(lab: Lab) -> None:
+    assert lab.run("fail", "link", "link", "--mode", "one-way", "--from", "a").returncode == 0
+    try:
+        answer = lab.run("probe", "a", "b", *QUICK, "--format", "json")
+    finally:
+        assert lab.run("heal").returncode == 0
+    assert answer.returncode == 1
+    there, back = json.loads(answer.stdout)["ways"]
+    assert (there["lost"], back["lost"]) == (400, 0)
+    assert there["longest_gap_ms"] > back["longest_gap_ms"]
+    assert there["latency"] == {"count": 0}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("a", "a"), "probe: found a twice, expected two nodes"),
+        (("a", "c"), "no node c; nodes are a, b"),
+        (("a", "b", "--size", "17"), "probe: probe size 17: expected 18 to 65487 octets"),
+        (("a", "b", "--flows", "4097"), "--flows: found 4097, expected 1 to 4096"),
+        (("a", "b", "--for", "3"), "--for: found '3', expected a duration such as 3s, 50ms or 200us"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(lab: Lab, words: tuple[str, ...], sentence: str) -> None:
+    answer = lab.run("probe", *words)
+    assert (answer.returncode, answer.stdout, answer.stderr) == (2, "", f"quadlink: {sentence}\n")
