@@ -31,30 +31,11 @@ static int cut(ql_scratch *scratch)
     return ql_segments_left(&scratch->segmenter) > 0;
 }
 
-/* Reads a frame into the next slot, behind its header; what has no room there goes to where it belongs in
-   scratch->super_frame. */
-static ssize_t read_frame(const ql_port *port, ql_scratch *scratch)
-{
-    uint32_t room = QL_VNET_HEADER_OCTETS + ql_burst_room(&scratch->burst);
-    struct iovec parts[2] = {
-        {ql_burst_slot(&scratch->burst) - QL_VNET_HEADER_OCTETS, room},
-        {scratch->super_frame + room, room < QL_SUPER_FRAME_OCTETS ? QL_SUPER_FRAME_OCTETS - room : 0},
-    };
-    ssize_t octets;
-    do {
-        octets = readv(port->fd, parts, 2);
-    } while (octets < 0 && errno == EINTR);
-    return octets;
-}
-
-/* Begins with the super-frame whose first octets are in the next slot. */
+/* Begins with the super-frame that was read. */
 static int begin(ql_scratch *scratch, const ql_vnet_header *header, uint32_t octets, uint64_t *counters)
 {
-    uint32_t room = ql_burst_room(&scratch->burst);
-    uint32_t in_slot = QL_VNET_HEADER_OCTETS + (octets < room ? octets : room);
-    memcpy(scratch->super_frame, ql_burst_slot(&scratch->burst) - QL_VNET_HEADER_OCTETS, in_slot);
     int error = ql_segment_begin(&scratch->segmenter, header, scratch->super_frame + QL_VNET_HEADER_OCTETS,
-                                 octets, room);
+                                 octets, ql_burst_room(&scratch->burst));
     if (error == 0)
         ql_count(&counters[QL_WIRE_TX_SUPER_FRAMES], 1);
     else
@@ -62,9 +43,11 @@ static int begin(ql_scratch *scratch, const ql_vnet_header *header, uint32_t oct
     return error;
 }
 
-static void push_frame(ql_burst *burst, const ql_vnet_header *header, uint32_t octets, uint64_t *counters)
+static void push_frame(ql_scratch *scratch, const ql_vnet_header *header, uint32_t octets, uint64_t *counters)
 {
+    ql_burst *burst = &scratch->burst;
     uint32_t room = ql_burst_room(burst);
+    memcpy(ql_burst_slot(burst), scratch->super_frame + QL_VNET_HEADER_OCTETS, octets < room ? octets : room);
     if (octets > room)
         ql_burst_push(burst, room); /* too long for the wire, which counts it */
     else if (ql_checksum_complete(header, ql_burst_slot(burst), octets) < 0)
@@ -79,16 +62,18 @@ static enum ql_received receive(ql_port *port, ql_scratch *scratch, uint64_t *co
     if (ql_segments_left(&scratch->segmenter) > 0)
         return cut(scratch) ? QL_PORT_REST : QL_PORT_MORE;
     while (burst->count < QL_BURST) {
-        ssize_t octets = read_frame(port, scratch);
+        ssize_t octets = read(port->fd, scratch->super_frame, QL_SUPER_FRAME_OCTETS);
+        if (octets < 0 && errno == EINTR)
+            continue;
         if (octets < 0 && (errno == EAGAIN || errno == EIO)) /* EIO: the device is down */
             return QL_PORT_EMPTY;
         if (octets < QL_VNET_HEADER_OCTETS)
             return QL_PORT_GONE;
         octets -= QL_VNET_HEADER_OCTETS;
         ql_vnet_header header;
-        memcpy(&header, ql_burst_slot(burst) - QL_VNET_HEADER_OCTETS, sizeof header);
+        memcpy(&header, scratch->super_frame, sizeof header);
         if (header.gso_type == QL_VNET_GSO_NONE) {
-            push_frame(burst, &header, (uint32_t)octets, counters);
+            push_frame(scratch, &header, (uint32_t)octets, counters);
             continue;
         }
         if (begin(scratch, &header, (uint32_t)octets, counters) != 0)
