@@ -1,6 +1,6 @@
 """The benchmark of frames that wait: it carries them all, and as many wait as it says."""
 
-from bench.impairment import BURST, BURSTS, Way, run
+from bench.impairment import BURST, Way, run
 from dataplane.links.link import WIRE_COUNTERS
 
 
@@ -12,7 +12,6 @@ def test_as_many_frames_wait_as_it_says_and_all_are_valid() -> None:
         waiting = way._counters[WIRE_COUNTERS.index("queue_frames")]
         assert 0 <= queued - waiting <= BURST
         assert way.wrong == 0
-        assert queued < 2 * BURST * BURSTS
 
 
 def test_it_yields_a_figure_with_a_goal_for_each_size() -> None:
