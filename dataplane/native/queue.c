@@ -163,7 +163,7 @@ static void leave_held(ql_queue *queue, uint32_t i, ql_burst *burst)
     leave(queue, held.record, held.block, burst);
 }
 
-/* When the next frame leaves: held frame number *i or, where that is held_count, the first in line. */
+/* When the next frame is due: held frame number *i or, where that is held_count, the first in line. */
 static uint64_t next(const ql_queue *queue, uint32_t *i)
 {
     const ql_record *first = head(queue);
@@ -171,7 +171,7 @@ static uint64_t next(const ql_queue *queue, uint32_t *i)
     for (*i = 0; *i < queue->held_count; ++*i) {
         const ql_held *held = &queue->held[*i];
         if (queue->left >= held->turn)
-            return 0;
+            return queue->left_ns;
         if (held->deadline_ns <= first_ns)
             return held->deadline_ns;
     }
@@ -200,6 +200,7 @@ void ql_queue_pop(ql_queue *queue, uint64_t now_ns, ql_burst *burst)
             continue;
         }
         queue->left++;
+        queue->left_ns = record->leave_ns;
         leave(queue, record, block, burst);
     }
 }

@@ -35,7 +35,8 @@ typedef struct {
     ql_block *first, *last;
     uint32_t blocks;
     uint64_t frames, octets; /* that wait */
-    uint64_t left;           /* frames that left in order */
+    uint64_t left;           /* frames that left in order, */
+    uint64_t left_ns;        /* and when the last of them was due */
     uint64_t overtaken;      /* frames that left after a later one */
     uint32_t held_count;
     ql_held held[QL_QUEUE_HELD];
@@ -51,7 +52,7 @@ void ql_queue_init(ql_queue *queue, ql_block_pool *pool);
 int ql_queue_push(ql_queue *queue, const uint8_t *frame, uint32_t octets, uint64_t leave_ns,
                   uint32_t overtakers);
 
-/* When ql_queue_pop has something to do; UINT64_MAX where nothing waits. */
+/* When the next frame is due; UINT64_MAX where none waits. */
 uint64_t ql_queue_next_ns(const ql_queue *queue);
 
 /* Pushes copies of the frames that are due onto the burst, until that is full. Its slots must hold any frame

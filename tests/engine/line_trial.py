@@ -80,6 +80,11 @@ class LineTrial:
         """The numbers of the frames that are due."""
         return [number for _ in self._bursts(now_ns) for number in self._numbers()]
 
+    def leave_burst(self, now_ns: int) -> list[int]:
+        """The numbers of those that are due, as many as one burst has."""
+        next(self._bursts(now_ns))
+        return self._numbers()
+
     def arrivals(self) -> Iterator[tuple[int, int]]:
         """When each frame leaves, and its number: as a worker sees them that is never late."""
         now_ns = 0

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataplane.links.specification import Impairment, JitterModel, LossModel
-from tests.engine.line_trial import MS, LineTrial
+from tests.engine.line_trial import BURST, MS, LineTrial
 
 US = 1000
 S = 1_000_000_000
@@ -203,6 +203,25 @@ def test_a_reordered_frame_is_overtaken_by_so_many_later_ones(line: Making, over
     for number in late[:-1]:  # the last may have too few behind it
         before = seen[max(0, place[number] - 60) : place[number]]
         assert sum(other > number and other not in chosen for other in before) == overtakers
+
+
+def test_a_reordered_frame_is_due_with_the_last_that_overtakes_it(line: Making) -> None:
+    trial = line(reorder=1.0, reorder_frames=2)
+    trial.send(0, 100)
+    trial.impair(Impairment(delay_us=1))
+    for now_ns in (1 * MS, 2 * MS, 3 * MS):
+        trial.send(now_ns, 100)
+    assert list(trial.arrivals()) == [(1001 * US, 1), (2001 * US, 2), (2001 * US, 0), (3001 * US, 3)]
+
+
+def test_a_reordered_frame_that_finds_the_burst_full_was_due_before(line: Making) -> None:
+    trial = line(reorder=1.0, reorder_frames=BURST)
+    trial.send(0, 100)
+    trial.impair(Impairment(delay_us=1))
+    trial.send(1 * MS, *[100] * BURST)
+    assert trial.leave_burst(2 * MS) == list(range(1, BURST + 1))
+    assert trial.next_ns() == 1001 * US
+    assert trial.leave_burst(2 * MS) == [0]
 
 
 def test_a_reordered_frame_waits_ten_ms_for_later_ones(line: Making) -> None:

@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "input.h"
 #include "sectag.h"
 #include "wire.h"
@@ -52,7 +53,7 @@ static void read_capture(const ql_wire *wire)
     }
 }
 
-/* Frames that arrived; all others are in one of the drops. */
+/* Frames that arrived; all others wait or are in one of the drops. */
 static void expect_conserved(const ql_wire *wire, uint64_t injected)
 {
     uint8_t frame[2048];
@@ -63,8 +64,42 @@ static void expect_conserved(const ql_wire *wire, uint64_t injected)
     EXPECT(counters[QL_WIRE_RX_FRAMES] == arrived);
     uint64_t lost = counters[QL_WIRE_DROP_FAULT] + counters[QL_WIRE_DROP_LOSS] +
                     counters[QL_WIRE_DROP_PROTECT] + counters[QL_WIRE_DROP_VALIDATE] +
-                    counters[QL_WIRE_DROP_PORT];
-    EXPECT(counters[QL_WIRE_TX_FRAMES] + injected == arrived + lost);
+                    counters[QL_WIRE_DROP_PORT] + counters[QL_WIRE_DROP_QUEUE];
+    EXPECT(counters[QL_WIRE_TX_FRAMES] + injected + counters[QL_WIRE_DUPLICATED] ==
+           arrived + lost + counters[QL_WIRE_QUEUE_FRAMES]);
+    EXPECT(counters[QL_WIRE_QUEUE_FRAMES] == wire->line.queue.frames);
+}
+
+/* Any impairment, or none. */
+static ql_impairment take_impairment(fuzz_input *input)
+{
+    uint32_t bits = (uint32_t)take(input, 2);
+    return (ql_impairment){
+        .loss = bits & 1 ? 0.5 : 0,
+        .corrupt = bits & 2 ? 0.5 : 0,
+        .duplicate = bits & 4 ? 0.5 : 0,
+        .reorder = bits & 8 ? 0.5 : 0,
+        .reorder_frames = 1 + (bits >> 4 & 3),
+        .delay_ns = bits & 64 ? 1000000 : 0,
+        .jitter_ns = bits & 128 ? 1000000 : 0,
+        .jitter_model = (bits >> 8 & 3) % 3,
+        .loss_model = bits >> 10 & 1,
+        .enter_burst = 0.5,
+        .leave_burst = 0.5,
+        .loss_in_burst = 1,
+        .rate_bps = bits & 2048 ? 1000000000 : 0,
+        .queue_octets = bits >> 12,
+    };
+}
+
+/* Impairs the wire otherwise, or lets time pass. */
+static void change(ql_wire *wire, fuzz_input *input)
+{
+    ql_impairment impairment = take_impairment(input);
+    ql_line_impair(&wire->line, &impairment);
+    uint64_t now_ns = ql_now_ns() + take(input, 1) * 100000;
+    while (ql_wire_next_ns(wire) <= now_ns)
+        ql_wire_release(wire, &scratch, now_ns);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -89,14 +124,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     wire.flip_bit = (uint32_t)take(&input, 2);
     wire.flip_frames = bits >> 4 & 1;
     ql_line_init(&wire.line, bits, &blocks, counters);
-    ql_impairment impairment = {.loss = bits & 32 ? 0.5 : 0, .corrupt = bits & 64 ? 0.5 : 0};
-    ql_line_impair(&wire.line, &impairment);
     while (input.at < input.end) {
         uint32_t octets;
         uint8_t what = (uint8_t)take(&input, 1);
         uint8_t *frame = take_octets(&input, 0, 0, &octets);
         atomic_store(&wire.blocked, what == 0xFF);
-        if (what & 1) {
+        if (what == 0xFE) {
+            change(&wire, &input);
+        } else if (what & 1) {
             uint32_t count = 1 + (what >> 1 & 3), lengths[4] = {0};
             for (uint32_t i = 0; i < count; i++)
                 lengths[i] = octets / count;
@@ -110,6 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         read_capture(&wire);
     }
     expect_conserved(&wire, injected);
+    ql_line_clear(&wire.line);
     ql_capture_free(capture);
     ql_secy_free(secys[0]);
     ql_secy_free(secys[1]);
