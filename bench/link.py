@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from netns_lab.directory import LabError
 
-from bench import link_impairment, link_one_way, link_round_trip, link_tcp
+from bench import link_impairment, link_one_way, link_rate, link_round_trip, link_tcp
 from bench.figures import Figure
 from bench.link_effort import FULL, Effort, Say
 
@@ -30,6 +30,7 @@ PARTS = {
     "tcp": Part(link_tcp.streams, ("iperf3", "wireguard-go", "wg")),
     "tcp-delay": Part(link_tcp.delayed, ("iperf3",)),
     "many-links": Part(link_tcp.among_many, ("iperf3",)),
+    "small-frames": Part(link_rate.small_frames),
     "round-trip": Part(link_round_trip.round_trips),
     "idle": Part(link_round_trip.idle),
     "latency": Part(link_one_way.latency),

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bench import impairment
+
 Say = Callable[[str], None]
 
 
@@ -22,12 +24,16 @@ class Effort:
     warm_round_trips: int = 100
     """Before any is counted: addresses are resolved, caches are warm."""
     idle_s: float = 5.0
+    flood_s: float = 1.0
     trials: int = 8
     """Rates tried to find what a path carries."""
     trial_s: float = 0.25
     latency_s: float = 0.5
+    latency_sizes: tuple[int, ...] = (64, 1500)
+    latency_shares_percent: tuple[int, ...] = (10, 50, 90)
     load_s: float = 1.0
     lossy_frames: int = 100_000
+    queue_rounds: int = impairment.ROUNDS
 
 
 FULL = Effort()
@@ -40,10 +46,14 @@ QUICK = Effort(
     round_trips=20,
     warm_round_trips=2,
     idle_s=0.2,
+    flood_s=0.1,
     trials=1,
     trial_s=0.02,
     latency_s=0.02,
+    latency_sizes=(64,),
+    latency_shares_percent=(50,),
     load_s=0.1,
     lossy_frames=1000,
+    queue_rounds=1,
 )
 """Enough to see that everything runs."""

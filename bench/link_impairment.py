@@ -5,10 +5,10 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from bench.consumption import run_time_s
+from bench import impairment
 from bench.figures import Figure, figure
 from bench.link_effort import Effort
-from bench.link_lab import LinkLab, link_lab
+from bench.link_lab import link_lab
 from bench.one_way import END_TIMEOUT_S, GRACE_S, payload_octets, send, way
 from bench.pairs import Pair
 from bench.sampling import in_turn
@@ -29,8 +29,6 @@ RATE_GOAL_PERCENT = 1
 LOSS_PERCENT = 1
 LOSS_FRAMES = 100_000
 LOSS_GOAL_POINTS = 0.1
-QUEUED_FRAMES = 10_000
-QUEUED_GOAL = 1.2
 NS_PER_US = 1e3
 US_PER_S = 1e6
 
@@ -116,22 +114,8 @@ def _lost_percent(pair: Pair, load: Load) -> float:
 
 
 def queued(effort: Effort) -> list[Figure]:
-    """The engine's processor time for each frame, with one frame waiting in a link and with many."""
-    delays_us = {"one": US_PER_S / FAST_PPS, "many": QUEUED_FRAMES * US_PER_S / FAST_PPS}
-    links = {name: {"impair": {"delay": f"{delay_us:g}us"}} for name, delay_us in delays_us.items()}
-    with link_lab(links) as lab:
-        works = {name: partial(_ns_a_frame, lab, name, effort) for name in links}
-        costs = in_turn(works, effort.rounds)
-    reference = figure("engine time per frame, one frame queued", "ns", costs["one"])
-    name = f"engine time per frame, {QUEUED_FRAMES} frames queued"
-    return [reference, figure(name, "ns", costs["many"], QUEUED_GOAL, "ratio at most", reference)]
-
-
-def _ns_a_frame(lab: LinkLab, link: str, effort: Effort) -> float:
-    pid = lab.engine_pid()
-    before_s = run_time_s(pid)
-    arrived = way(send(lab.pair(link), _small(FAST_PPS, effort.load_s))).received
-    return (run_time_s(pid) - before_s) * 1e9 / arrived
+    """What a frame costs with 10 000 waiting, beside one burst waiting."""
+    return impairment.run(lambda text: None, impairment.SIZES, effort.queue_rounds)
 
 
 def _small(packets_per_s: int, duration_s: float) -> Load:

@@ -34,6 +34,12 @@ class LinkLab:
         addresses = [next(each for each in end.addresses if ":" not in each) for end in ends]
         return Pair(*namespaces, *(address.partition("/")[0] for address in addresses))
 
+    def shown(self, link: str) -> dict[str, Any]:
+        """What `inspect links` shows of it."""
+        with ControllerClient(self.directory) as controller:
+            links: list[dict[str, Any]] = controller.call("inspect", topic="links")["links"]
+        return next(entry for entry in links if entry["name"] == link)
+
     def engine_pid(self) -> int:
         """The process that carries the frames."""
         with ControllerClient(self.directory) as controller:

@@ -13,7 +13,6 @@ from dataplane.probes.load import Load
 
 FRAME_OCTETS = {64: 60, 1500: 1514}
 """By the usual name of the size, the octets of the frame without FCS."""
-SHARES_PERCENT = (10, 50, 90)
 PERCENTILES = (50, 99, 99.9)
 LOWEST_PPS, HIGHEST_PPS = 20_000, 2_000_000
 
@@ -23,15 +22,15 @@ def latency(effort: Effort) -> list[Figure]:
     figures = []
     with link_lab({"link": {}}) as lab, veth_pair() as veth:
         pairs = {"veth": veth, "link": lab.pair("link")}
-        for size, frame_octets in FRAME_OCTETS.items():
-            octets = payload_octets(frame_octets)
+        for size in effort.latency_sizes:
+            octets = payload_octets(FRAME_OCTETS[size])
             capacities = {name: capacity_pps(pair, octets, effort) for name, pair in pairs.items()}
             figures += _beside_veth(
                 f"{size} B: carried at most, without loss",
                 "packets/s",
                 {name: [float(capacity)] for name, capacity in capacities.items()},
             )
-            for percent in SHARES_PERCENT:
+            for percent in effort.latency_shares_percent:
                 works = {
                     name: partial(_latency, pair, capacities[name] * percent // 100, octets, effort)
                     for name, pair in pairs.items()
