@@ -12,7 +12,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dataplane.client import EngineGone
 from dataplane.interface import ImpairmentChanges, LinkError
@@ -35,6 +35,8 @@ LEAST_PAUSE_S = 0.0005
 """Steps that follow closer than the controller can play them must leave it time for everything else."""
 CLEARED = asdict(Impairment())
 RECORD = ".play"
+"""What a direction plays: on the first line what, where and since when, on the second the steps."""
+Steps = list[tuple[int, ImpairmentChanges]]
 log = logging.getLogger("impairing")
 
 
@@ -127,23 +129,22 @@ class Impairing:
             self.set(name, direction, CLEARED)
         return {"cleared": cleared}
 
-    def play(
-        self, link: str, direction: str | None, file: str, loop: bool, steps: list[tuple[int, dict[str, Any]]]
-    ) -> Document:
+    def play(self, link: str, direction: str | None, file: str, loop: bool, steps: Steps) -> Document:
         """Plays a trace from now on; `steps` are nanoseconds and what changes then."""
         _, senders = self._senders(link, direction)
         self._controller.running_engine()
-        for playing in self._chosen(link, senders):
+        if playing := self._chosen(link, senders):
             raise LabError(
-                f"link {link}: {playing.file} is playing on {playing.direction} already; "
+                f"link {link}: {playing[0].file} is playing on {playing[0].direction} already; "
                 f"`quadlink impair stop {link}` ends it"
             )
+        later = json.dumps(steps)
         start_ns = self._controller.now_ns()
         for sender in senders:
-            record = {"link": link, "sender": sender, "file": file, "start_ns": start_ns, "loop": loop}
-            playback = self._playback({**record, "steps": steps})
+            head = {"link": link, "sender": sender, "file": file, "start_ns": start_ns, "loop": loop}
+            playback = self._playback(head, steps)
             new = playback.record.with_suffix(".new")
-            new.write_text(json.dumps({**record, "steps": steps}))
+            new.write_text(f"{json.dumps(head)}\n{later}\n")
             new.replace(playback.record)
             self._start(playback)
         text = f"{link} plays {file}, {len(steps)} steps{' again and again' if loop else ''}"
@@ -164,7 +165,8 @@ class Impairing:
         """Goes on with what an earlier controller played."""
         for path in self._controller.directory.path.glob(f"*{RECORD}"):
             try:
-                self._start(self._playback(json.loads(path.read_bytes())))
+                head, steps = map(json.loads, path.read_text().splitlines())
+                self._start(self._playback(head, steps))
             except (OSError, LabError, ValueError, KeyError, TypeError) as error:
                 log.warning("%s is not played on: %s", path.name, error)
                 path.unlink(missing_ok=True)
@@ -197,22 +199,21 @@ class Impairing:
     def _chosen(self, link: str, senders: Sequence[str]) -> list[Playback]:
         return [it for it in self._playing.values() if it.link == link and it.sender in senders]
 
-    def _playback(self, record: Document) -> Playback:
-        """Raises LabError, or what a record that is none raises."""
-        link, sender = record["link"], record["sender"]
+    def _playback(self, head: Document, steps: Steps) -> Playback:
+        """What plays by a record's two lines. Raises LabError, ValueError, KeyError or TypeError."""
+        link, sender = head["link"], head["sender"]
         nodes, _ = self._senders(link, None)
         end = nodes.index(sender)
-        steps = [Step(at_ns, changes) for at_ns, changes in record["steps"]]
         return Playback(
             link=link,
             sender=sender,
             receiver=nodes[1 - end],
             end=end,
-            file=record["file"],
-            start_ns=record["start_ns"],
-            loop=record["loop"],
+            file=head["file"],
+            start_ns=head["start_ns"],
+            loop=head["loop"],
             steps=len(steps),
-            player=Player(steps, record["start_ns"], record["loop"]),
+            player=Player([Step(*step) for step in steps], head["start_ns"], head["loop"]),
             record=self._controller.directory.path / f"{link}.{sender}{RECORD}",
         )
 

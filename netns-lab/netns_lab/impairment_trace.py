@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from dataplane.interface import ImpairmentChanges
@@ -22,7 +23,7 @@ from netns_lab.impairments import KEYS, NONE, read_value
 from netns_lab.output import nearest
 from netns_lab.units import duration_us
 
-MAXIMUM_STEPS = 100_000
+MAXIMUM_STEPS = 40_000
 MAXIMUM_DIGITS = 20
 TIME = "time"
 NS_PER_US = 1000
@@ -72,10 +73,13 @@ def parse_trace(text: str, file: str) -> tuple[Step, ...]:
     return tuple(steps)
 
 
+_read_value = lru_cache(4096)(read_value)
+
+
 def _read(key: str, text: str) -> Any:  # noqa: ANN401 - a time or what a key changes
     """Raises ValueError("expected ...")."""
     if key != TIME:
-        return read_value(key, text)
+        return _read_value(key, text)
     try:
         return 0 if text == "0" else round(duration_us(text) * NS_PER_US)
     except ValueError:
