@@ -35,7 +35,7 @@ STDOUT = "-"
 POLL_INTERVAL_S = 0.02
 MANY_FRAMES = 1000
 """So many at once, and the next ones are not waited for."""
-LEAST_BUFFER_OCTETS = 1 << 16
+LEAST_BUFFER_OCTETS = 64_000
 NICENESS = 19
 """Where this process and the engine's workers want the same core, it is theirs."""
 
@@ -269,9 +269,9 @@ def _report(request: CaptureRequest, seen: Sequence[Seen], ending: Ending, outpu
     frames, filtered, dropped = (
         sum(getattr(each, field) for each in seen) for field in ("frames", "filtered", "dropped")
     )
-    text = f"{frames} frames captured, {dropped} dropped"
+    text = f"frames captured: {frames}, dropped: {dropped}"
     if request.expression is not None:
-        text += f", {filtered} kept out by the filter"
+        text += f", kept out by the filter: {filtered}"
     if ending is not Ending.ENOUGH:
         output.warn(ending)
     if request.path in (None, STDOUT):
