@@ -157,6 +157,13 @@ def test_gilbert_elliott(line: Making) -> None:
     assert near(gone / (5 * FRAMES), expected, mean(bursts) * 1.5 * len(bursts) ** 0.5 / (5 * FRAMES))
 
 
+def test_a_burst_ends_with_its_model(line: Making) -> None:
+    trial = line(loss_model=LossModel.GILBERT_ELLIOTT, enter_burst=1, leave_burst=0)
+    assert trial.send(0, 100) == []
+    trial.impair(Impairment(corrupt=0.5))
+    assert len(trial.send(0, *[100] * 10)) == 10
+
+
 def bursts_of(numbers: list[int]) -> list[int]:
     """Lengths of the runs of consecutive numbers."""
     lengths = [1]
@@ -326,6 +333,15 @@ def test_a_shorter_delay_waits_for_what_is_on_its_way(line: Making) -> None:
     assert trial.send(2 * MS, 100) == []
     assert list(trial.arrivals()) == [(5 * MS, 0), (5 * MS, 1), (5 * MS, 2)]
     assert trial.send(5 * MS, 100) == [3]
+
+
+def test_a_frame_with_a_shorter_delay_is_due_with_the_one_ahead(line: Making) -> None:
+    trial = line(delay_us=5000)
+    trial.send(0, 100)
+    trial.impair(Impairment(delay_us=1000))
+    trial.send(0, *[100] * BURST)
+    assert trial.leave_burst(6 * MS) == list(range(BURST))
+    assert trial.next_ns() == 5 * MS
 
 
 def test_another_rate_lets_what_waits_leave_at_its_time(line: Making) -> None:
