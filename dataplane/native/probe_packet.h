@@ -1,4 +1,4 @@
-/* A probe packet's header, and how it is laid out. */
+/* A probe packet's header, how it is laid out, and what senders and receivers of any kind do with packets. */
 #pragma once
 #include <endian.h>
 #include <string.h>
@@ -33,3 +33,13 @@ static inline ql_probe_header ql_probe_header_read(const uint8_t from[QL_PROBE_H
     return (ql_probe_header){be32toh(header.magic), be16toh(header.flow), be32toh(header.sequence),
                              be64toh(header.tx_ns)};
 }
+
+/* When a packet is due, after the first one. */
+uint64_t ql_probe_deadline_ns(const ql_probe_sender *sender, uint64_t number);
+/* How many packets leave now, the first of which is due: a train, or, where there is but one flow, all that
+   are due. Notes how late they are. */
+uint64_t ql_probe_due(ql_probe_sender *sender, uint64_t number, uint64_t elapsed_ns);
+/* Writes a packet's header, and its record where records are kept. */
+void ql_probe_write(ql_probe_sender *sender, uint64_t number, uint8_t *packet, uint64_t tx_ns);
+/* Keeps what arrived, or counts it as malformed. */
+void ql_probe_take(ql_probe_receiver *receiver, const uint8_t *packet, uint64_t octets, uint64_t rx_ns);

@@ -115,7 +115,7 @@ static void keep_statistics(ql_probe_receiver *receiver, const ql_probe_header *
     ql_add(&receiver->counters->received_count, 1);
 }
 
-static void take_packet(ql_probe_receiver *receiver, const uint8_t *packet, uint64_t octets, uint64_t rx_ns)
+void ql_probe_take(ql_probe_receiver *receiver, const uint8_t *packet, uint64_t octets, uint64_t rx_ns)
 {
     ql_probe_header header = {0};
     int well_formed = octets == receiver->packet_octets && octets >= QL_PROBE_HEADER_OCTETS;
@@ -143,13 +143,13 @@ static void take_datagram(ql_probe_receiver *receiver, struct mmsghdr *message, 
     if (found.real_ns != 0)
         rx_ns = found.real_ns - ahead_ns;
     if (found.segment_octets >= octets) { /* an empty one, too, is a packet that came */
-        take_packet(receiver, data, octets, rx_ns);
+        ql_probe_take(receiver, data, octets, rx_ns);
         return;
     }
     uint64_t end = octets < QL_PROBE_SUPER_OCTETS ? octets : QL_PROBE_SUPER_OCTETS;
     for (uint64_t at = 0; at < end; at += found.segment_octets) {
         uint64_t left = end - at;
-        take_packet(receiver, data + at, left < found.segment_octets ? left : found.segment_octets, rx_ns);
+        ql_probe_take(receiver, data + at, left < found.segment_octets ? left : found.segment_octets, rx_ns);
     }
 }
 

@@ -7,31 +7,28 @@
 #include "probe_clock.h"
 #include "probe_packet.h"
 
-/* After the first packet's deadline. */
-static uint64_t deadline_ns(const ql_probe_sender *sender, uint64_t number)
+uint64_t ql_probe_deadline_ns(const ql_probe_sender *sender, uint64_t number)
 {
     uint64_t rate = sender->packets_per_s;
     return number / rate * QL_NS_PER_S + number % rate * QL_NS_PER_S / rate;
 }
 
-/* How many packets leave now, the first of which is due: a train, or all that are due where there is but one
- * flow. */
-static uint64_t due(const ql_probe_sender *sender, uint64_t number, uint64_t elapsed_ns)
+uint64_t ql_probe_due(ql_probe_sender *sender, uint64_t number, uint64_t elapsed_ns)
 {
     uint64_t most = sender->packets - number < QL_PROBE_BATCH ? sender->packets - number : QL_PROBE_BATCH;
     uint64_t count = 0, late_ns;
     do {
-        late_ns = elapsed_ns - deadline_ns(sender, number + count);
+        late_ns = elapsed_ns - ql_probe_deadline_ns(sender, number + count);
         ql_histogram_count(sender->lateness, late_ns);
         if (late_ns > sender->counters->max_lateness_ns)
             ql_store(&sender->counters->max_lateness_ns, late_ns);
         count += sender->train;
     } while (sender->flow_count == 1 && count + sender->train <= most &&
-             deadline_ns(sender, number + count) <= elapsed_ns);
+             ql_probe_deadline_ns(sender, number + count) <= elapsed_ns);
     return count < most ? count : most;
 }
 
-static void write_packet(ql_probe_sender *sender, uint64_t number, uint8_t *packet, uint64_t tx_ns)
+void ql_probe_write(ql_probe_sender *sender, uint64_t number, uint8_t *packet, uint64_t tx_ns)
 {
     uint64_t train = number / sender->train;
     ql_probe_header header = {
@@ -76,12 +73,13 @@ static void follow_schedule(ql_probe_sender *sender)
     uint64_t begin_ns = ql_now_ns();
     ql_store(&counters->begin_ns, begin_ns);
     for (uint64_t number = 0; number < sender->packets;) {
-        uint64_t tx_ns = ql_wait_until(begin_ns + deadline_ns(sender, number), sender->spin, &counters->stop);
+        uint64_t tx_ns =
+            ql_wait_until(begin_ns + ql_probe_deadline_ns(sender, number), sender->spin, &counters->stop);
         if (tx_ns == 0)
             return;
-        uint64_t count = due(sender, number, tx_ns - begin_ns);
+        uint64_t count = ql_probe_due(sender, number, tx_ns - begin_ns);
         for (uint64_t i = 0; i < count; i++)
-            write_packet(sender, number + i, sender->packet + i * sender->packet_octets, tx_ns);
+            ql_probe_write(sender, number + i, sender->packet + i * sender->packet_octets, tx_ns);
         /* Counted before they leave: whoever sees one received also sees it sent. */
         ql_store(&counters->last_tx_ns, tx_ns);
         ql_store(&counters->sent_count, number + count);

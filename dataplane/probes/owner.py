@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from dataplane.probes.process import BEGIN
 from dataplane.probes.shared import SharedMemory
 
 START_TIMEOUT_S = 30.0
@@ -90,8 +91,11 @@ class ProbeProcess:
         cast("Any", self._process.stdout).close()
 
     def _await_begin(self) -> None:
-        if self._line(START_TIMEOUT_S) is None:
+        line = self._line(START_TIMEOUT_S)
+        if line is None:
             raise TimeoutError(f"the probe process did not begin within {START_TIMEOUT_S:.0f} s")
+        if line != BEGIN:
+            raise OSError(line.decode())
 
     def _line(self, timeout_s: float) -> bytes | None:
         """The next line that the process says, or None when the time is over."""

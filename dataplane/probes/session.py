@@ -153,12 +153,15 @@ class Session:
         """Stop sending, receive for `grace_s` more, close the sockets. Nothing happens where it has ended."""
         try:
             if self._process is not None:
-                lib.ql_probe_stop(self._sender)
+                self._stop_sending()
                 self._process.join(SENDER)
                 lib.ql_probe_stop_at(self._receiver, time.monotonic_ns() + round(grace_s * NS_PER_S))
                 self._process.join(RECEIVER)
         finally:
             self._close()
+
+    def _stop_sending(self) -> None:
+        lib.ql_probe_stop(self._sender)
 
     def accounts(self) -> Accounts:
         """What was counted so far; may be called while the session runs."""
