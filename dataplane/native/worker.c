@@ -43,12 +43,11 @@ static void look(ql_worker *worker, const ql_wire *wire, int changed)
     add_one(worker->notify_fd);
 }
 
-static void place(ql_worker *worker, ql_wire *wire)
+static void set_deadline(ql_worker *worker, ql_wire *wire, uint64_t deadline_ns)
 {
-    uint64_t next_ns = ql_wire_next_ns(wire);
-    if (next_ns == wire->deadline_ns)
+    if (deadline_ns == wire->deadline_ns)
         return;
-    wire->deadline_ns = next_ns;
+    wire->deadline_ns = deadline_ns;
     ql_deadlines_place(&worker->deadlines, wire);
     const ql_wire *first = ql_deadlines_first(&worker->deadlines);
     atomic_store(&worker->next_ns, first != NULL ? first->deadline_ns : UINT64_MAX);
@@ -56,7 +55,7 @@ static void place(ql_worker *worker, ql_wire *wire)
 
 void ql_worker_reschedule(ql_worker *worker, ql_wire *wire)
 {
-    place(worker, wire);
+    set_deadline(worker, wire, ql_wire_next_ns(wire));
     add_one(worker->wake_fd);
 }
 
@@ -67,7 +66,7 @@ static void serve(ql_worker *worker, uint32_t slot)
     ql_wire *wire = slot < worker->slots ? worker->wires[slot] : NULL;
     if (wire != NULL) { /* else it was removed between the wait and the lock */
         look(worker, wire, ql_wire_run(wire, &worker->scratch));
-        place(worker, wire);
+        set_deadline(worker, wire, ql_wire_next_ns(wire));
     }
     ql_worker_unlock(worker);
 }
@@ -80,12 +79,13 @@ static int release(ql_worker *worker)
         return 0;
     ql_worker_lock(worker);
     ql_wire *wire = ql_deadlines_first(&worker->deadlines);
-    if (wire != NULL && wire->deadline_ns <= now_ns) {
+    int due = wire != NULL && wire->deadline_ns <= now_ns;
+    if (due) {
         ql_wire_release(wire, &worker->scratch, now_ns);
-        place(worker, wire);
+        set_deadline(worker, wire, ql_wire_next_ns(wire));
     }
     ql_worker_unlock(worker);
-    return 1;
+    return due;
 }
 
 /* Waits for ports until the next deadline, or does not wait while the worker polls. */
@@ -228,8 +228,7 @@ void ql_worker_remove(ql_worker *worker, uint32_t slot)
     ql_wire *wire = worker->wires[slot];
     carry_rest(worker, wire);
     worker->wires[slot] = NULL;
-    wire->deadline_ns = UINT64_MAX;
-    ql_deadlines_place(&worker->deadlines, wire);
+    set_deadline(worker, wire, UINT64_MAX);
     epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, wire->config.sending->fd, NULL);
     ql_wire_free(wire); /* here, because its blocks go back to the worker's pool */
 }

@@ -50,9 +50,9 @@ def carriers_into(events: list[CarrierEvent]) -> Callable[[EngineEvent], None]:
 class Bench:
     """An engine with one link over memory ports."""
 
-    def __init__(self, macsec: bool = True) -> None:
+    def __init__(self, macsec: bool = True, workers: int = 2) -> None:
         self.events: list[CarrierEvent] = []
-        self.engine = Engine(workers=2, on_event=carriers_into(self.events))
+        self.engine = Engine(workers=workers, on_event=carriers_into(self.events))
         self.ports = memory_ports()
         self.engine.add_link(specification(macsec), ports=self.ports)
 

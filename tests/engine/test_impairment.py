@@ -8,7 +8,7 @@ import pytest
 
 from dataplane.interface import LinkError
 from dataplane.links.specification import MACSEC_OCTETS, FaultMode, Impairment
-from tests.engine.bench import FRAME, Bench
+from tests.engine.bench import FRAME, Bench, memory_ports, specification
 from tests.waiting import eventually
 
 FRAMES = 5_000
@@ -168,12 +168,19 @@ def test_a_cut_loses_what_is_on_its_way(bench: Bench) -> None:
     assert bench.wire(0, "queue_frames") == 0
 
 
-def test_a_link_goes_with_what_is_on_its_way() -> None:
-    bench = Bench()
-    bench.engine.impair("ch1", (Impairment(delay_us=60e6, reorder=1), NONE))
+def test_a_link_goes_with_what_is_on_its_way_and_the_others_go_on() -> None:
+    bench = Bench(workers=1)
+    bench.engine.add_link(specification(name="ch2"), ports=(ports := memory_ports()))
+    bench.engine.impair("ch1", (Impairment(delay_us=300_000, reorder=1), NONE))
     bench.send(0, FRAME)
+    due_ns = time.monotonic_ns() + 320 * MS  # with what a reordered frame waits
     eventually(lambda: bench.wire(0, "queue_frames") == 1)
     bench.engine.remove_link("ch1")
+    crossed_ns = 0
+    while crossed_ns < due_ns:
+        crossed_ns = time.monotonic_ns()
+        ports[0].node.send(FRAME)
+        assert ports[1].node.recv(4096) == FRAME
     bench.engine.close()
 
 
