@@ -166,16 +166,15 @@ static void leave_held(ql_queue *queue, uint32_t i, ql_burst *burst)
 /* When the next frame is due: held frame number *i or, where that is held_count, the first in line. */
 static uint64_t next(const ql_queue *queue, uint32_t *i)
 {
+    for (*i = 0; *i < queue->held_count; ++*i)
+        if (queue->left >= queue->held[*i].turn)
+            return queue->left_ns;
     const ql_record *first = head(queue);
     uint64_t first_ns = first != NULL ? first->leave_ns : UINT64_MAX;
-    for (*i = 0; *i < queue->held_count; ++*i) {
-        const ql_held *held = &queue->held[*i];
-        if (queue->left >= held->turn)
-            return queue->left_ns;
-        if (held->deadline_ns <= first_ns)
-            return held->deadline_ns;
-    }
-    return first_ns;
+    if (queue->held_count == 0 || queue->held[0].deadline_ns > first_ns)
+        return first_ns;
+    *i = 0; /* held first, so the first to have waited long enough */
+    return queue->held[0].deadline_ns;
 }
 
 uint64_t ql_queue_next_ns(const ql_queue *queue)

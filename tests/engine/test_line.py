@@ -239,6 +239,18 @@ def test_a_reordered_frame_waits_ten_ms_for_later_ones(line: Making) -> None:
     assert trial.counter("reordered") == 0
 
 
+def test_a_reordered_frame_does_not_wait_for_one_that_more_are_to_overtake(line: Making) -> None:
+    trial = line(reorder=1.0, reorder_frames=100)
+    trial.send(0, 100)
+    trial.leave(0)
+    trial.impair(Impairment(reorder=1.0, reorder_frames=1))
+    trial.send(1 * MS, 100)
+    trial.leave(1 * MS)
+    trial.impair(Impairment())
+    trial.send(2 * MS, 100)
+    assert list(trial.arrivals()) == [(2 * MS, 2), (2 * MS, 1), (10 * MS, 0)]
+
+
 @pytest.mark.parametrize("rate_mbps", [0.5, 7.77, 1000.0, 99_999.0])
 def test_a_rate_is_exact(line: Making, rate_mbps: float) -> None:
     trial = line(rate_mbps=rate_mbps, queue_octets=10**9)
