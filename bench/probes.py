@@ -2,15 +2,19 @@
 
 Over loopback and over bare veth between two namespaces: the highest rate without loss and what a packet takes
 of a core, with packets handed to the kernel one by one and in trains that it cuts; one-way latency, round
-trips and lateness of a sender that nothing hurries.
+trips and lateness of a sender that nothing hurries. Over veth also frames between AF_XDP sockets, where the
+machine has them.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 
 from bench.figures import Figure, figure
 from bench.pairs import PROBE_PORTS, veth_pair
 from dataplane.probes.flows import Flow
+from dataplane.probes.frames import FrameSession
 from dataplane.probes.histogram import Histogram
 from dataplane.probes.load import LONGEST_TRAIN, MOST_PACKETS_PER_S, Load
 from dataplane.probes.round_trips import measure_round_trips
@@ -24,6 +28,8 @@ HELD = 0.99
 LEAST_PACKETS_PER_S = 10_000
 GOAL_PACKETS_PER_S = 1_000_000
 SMALLEST_OCTETS = 18
+DEVICES = ("v0", "v1")
+"""The ends of veth_pair."""
 UNHURRIED_PACKETS_PER_S = 10_000
 UNHURRIED_S = 0.25
 ROUND_TRIPS = 250
@@ -46,6 +52,9 @@ def run(say: Say, rounds: int = ROUNDS) -> list[Figure]:
             for how, train in TRAINS.items():
                 say(f"bench: packets {how} over {path}")
                 figures += _rates(f"{path}, {how}", flow, train, rounds)
+            if path == "veth":
+                say("bench: frames over veth")
+                figures += _frame_rates(flow, rounds, say)
             for how, spin in WAITING.items():
                 say(f"bench: latency {how} over {path}")
                 figures += _latencies(f"{path}, {how}", flow, spin, rounds)
@@ -59,27 +68,51 @@ def _paths() -> Iterator[Mapping[str, Flow]]:
         yield {"loopback": loopback, "veth": pair.flow()}
 
 
-def _send(flow: Flow, load: Load) -> ProbeStatistics:
-    with StatisticsSession([flow], load) as session:
+def _send(session: StatisticsSession) -> ProbeStatistics:
+    with session:
         session.wait(WAIT_S)
         return session.stop(LAST_PACKETS_S)
 
 
 def _rates(where: str, flow: Flow, train: int, rounds: int) -> list[Figure]:
     """Frames of 60 octets over IPv4, one flow."""
-    found = [_highest_without_loss(flow, train) for _ in range(rounds)]
-    goal = GOAL_PACKETS_PER_S if train > 1 else None
-    sent_ns = [NS_PER_S * best.sender_cpu_s / best.ways[0].sent for best in found]
+
+    def session(load: Load) -> StatisticsSession:
+        return StatisticsSession([flow], replace(load, train=train, offload=train > 1))
+
+    found = [_highest_without_loss(session) for _ in range(rounds)]
     received_ns = [NS_PER_S * best.receiver_cpu_s / best.ways[0].received for best in found]
-    reached = [best.packets_per_s for best in found]
     return [
-        figure(f"{where}: highest rate without loss", "packets/s", reached, goal, "at least"),
-        figure(f"{where}: sending a packet", "ns of a core", sent_ns),
+        _reached(where, found, GOAL_PACKETS_PER_S if train > 1 else None),
+        figure(f"{where}: sending a packet", "ns of a core", _sender_ns(found)),
         figure(f"{where}: receiving a packet", "ns of a core", received_ns),
     ]
 
 
-def _highest_without_loss(flow: Flow, train: int) -> ProbeStatistics:
+def _frame_rates(flow: Flow, rounds: int, say: Say) -> list[Figure]:
+    """The same frames between AF_XDP sockets, sent and received by one thread; none without AF_XDP."""
+    where = "veth, frames between AF_XDP sockets"
+    try:
+        found = [_highest_without_loss(partial(FrameSession, flow, DEVICES)) for _ in range(rounds)]
+    except OSError as error:
+        say(f"bench: no frames over AF_XDP: {error}")
+        return []
+    return [
+        _reached(where, found, None),
+        figure(f"{where}: sending and receiving a frame", "ns of a core", _sender_ns(found)),
+    ]
+
+
+def _reached(where: str, found: list[ProbeStatistics], goal: float | None) -> Figure:
+    rates = [best.packets_per_s for best in found]
+    return figure(f"{where}: highest rate without loss", "packets/s", rates, goal, "at least")
+
+
+def _sender_ns(found: list[ProbeStatistics]) -> list[float]:
+    return [NS_PER_S * best.sender_cpu_s / best.ways[0].sent for best in found]
+
+
+def _highest_without_loss(session: Callable[[Load], StatisticsSession]) -> ProbeStatistics:
     """First as fast as it goes, then slower until every packet arrives at the rate that was asked for."""
     packets_per_s: float = MOST_PACKETS_PER_S
     while True:
@@ -87,16 +120,10 @@ def _highest_without_loss(flow: Flow, train: int) -> ProbeStatistics:
             packets_per_s=round(packets_per_s),
             size_octets=SMALLEST_OCTETS,
             duration_s=FLAT_OUT_S * min(1, GOAL_PACKETS_PER_S / packets_per_s),
-            train=train,
-            offload=train > 1,
         )
-        statistics = _send(flow, load)
-        lossless = statistics.ways[0].lost == 0
-        if lossless and (
-            packets_per_s == MOST_PACKETS_PER_S or statistics.packets_per_s > HELD * packets_per_s
-        ):
-            return statistics
-        if packets_per_s < LEAST_PACKETS_PER_S:
+        statistics = _send(session(load))
+        held = packets_per_s == MOST_PACKETS_PER_S or statistics.packets_per_s > HELD * packets_per_s
+        if (statistics.ways[0].lost == 0 and held) or packets_per_s < LEAST_PACKETS_PER_S:
             return statistics
         packets_per_s = STEP * min(packets_per_s, statistics.packets_per_s)
 
@@ -108,7 +135,7 @@ def _latencies(where: str, flow: Flow, spin: bool, rounds: int) -> list[Figure]:
         duration_s=UNHURRIED_S,
         spin=spin,
     )
-    sent = [_send(flow, unhurried) for _ in range(rounds)]
+    sent = [_send(StatisticsSession([flow], unhurried)) for _ in range(rounds)]
     there_and_back = [
         measure_round_trips(flow, ROUND_TRIPS, INTERVAL_S, spin=spin).times for _ in range(rounds)
     ]

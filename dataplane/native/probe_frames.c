@@ -45,7 +45,8 @@ static void run(ql_probe_frames *frames, ql_scratch *scratch)
     ql_probe_sender *sender = frames->sender;
     uint64_t begin_ns = ql_now_ns(), now_ns = begin_ns, last_ns = begin_ns;
     ql_store(&sender->counters->begin_ns, begin_ns);
-    for (uint64_t number = 0; now_ns < last_ns + frames->grace_ns; now_ns = ql_now_ns()) {
+    uint64_t number = 0, cpu_before_ns = ql_cpu_ns();
+    for (; now_ns < last_ns + frames->grace_ns; now_ns = ql_now_ns()) {
         if (number < sender->packets && !ql_load(&sender->counters->stop)) {
             last_ns = now_ns;
             if (begin_ns + ql_probe_deadline_ns(sender, number) <= now_ns) {
@@ -53,6 +54,8 @@ static void run(ql_probe_frames *frames, ql_scratch *scratch)
                 send_due(frames, scratch, number, count, now_ns);
                 number += count;
             }
+        } else if (sender->counters->cpu_ns == 0) {
+            ql_store(&sender->counters->cpu_ns, ql_cpu_ns() - cpu_before_ns);
         }
         read_waiting(frames, scratch);
     }
@@ -61,11 +64,9 @@ static void run(ql_probe_frames *frames, ql_scratch *scratch)
 void ql_probe_frames_run(ql_probe_frames *frames)
 {
     ql_scratch scratch = {0};
-    uint64_t before_ns = ql_cpu_ns();
     if (ql_scratch_reserve(&scratch, (uint32_t)(frames->header_octets + frames->sender->packet_octets)) == 0)
         run(frames, &scratch);
     else
         ql_add(&frames->receiver->counters->receive_errors, 1);
     ql_scratch_clear(&scratch);
-    ql_store(&frames->sender->counters->cpu_ns, ql_cpu_ns() - before_ns);
 }

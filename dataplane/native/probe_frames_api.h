@@ -6,7 +6,8 @@
 
 /* Probe packets as Ethernet frames between two ports, without the network stack of either end: one thread
    that never sleeps sends what is due and reads what came, in turn. It ends when all is sent, or the sender
-   is told to stop, and grace_ns have passed since. */
+   is told to stop, and grace_ns have passed since. The sender's cpu_ns is that of both ends up to
+   the last packet sent. */
 typedef struct {
     ql_port *near;
     ql_port *far;
