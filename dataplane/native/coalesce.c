@@ -17,6 +17,7 @@ typedef struct {
     uint32_t payload_octets; /* of the first frame */
     uint32_t total_octets;   /* of payload */
     uint32_t frames;
+    uint64_t pseudo_sum; /* of addresses and protocol */
     uint8_t first, last;
     uint8_t open;     /* another frame may follow */
     uint8_t verified; /* the first frame's checksums are right */
@@ -27,6 +28,7 @@ typedef struct {
     const ql_batch *batch;
     uint32_t kinds;
     uint32_t runs_count;
+    run *latest; /* that a frame became part of; NULL where none may follow */
     run runs[QL_COALESCE_FRAMES];
     uint8_t next[QL_COALESCE_FRAMES]; /* frame of the same run */
     uint8_t table[TABLE];             /* the latest run of a flow, found by its hash */
@@ -60,20 +62,23 @@ static uint8_t *look_up(coalescer *state, uint64_t flow)
     return &state->table[at];
 }
 
-/* Whether the IPv4 header's checksum and that of TCP or UDP are right. */
-static int verify(const uint8_t *frame, uint32_t octets, const ql_headers *headers)
+/* Of what the pseudo-header has besides the length. */
+static uint64_t pseudo_sum(const uint8_t *ip, const ql_headers *headers)
 {
-    const uint8_t *ip = frame + headers->network;
+    uint64_t addresses = headers->ipv6 ? ql_sum_header(ip + 8, 32) : ql_sum_header(ip + 12, 8);
+    return addresses + htons(headers->tcp ? 6 : 17);
+}
+
+/* Whether the checksums of IPv4 and of TCP or UDP are right. */
+static int verify(const run *of, const uint8_t *frame, uint32_t octets)
+{
+    const ql_headers *headers = &of->headers;
+    const uint8_t *ip = frame + headers->network, *transport = frame + headers->transport;
     uint32_t transport_octets = octets - headers->transport;
-    uint64_t pseudo = htons((uint16_t)transport_octets) + (uint64_t)htons(headers->tcp ? 6 : 17);
-    if (headers->ipv6) {
-        pseudo += ql_sum_header(ip + 8, 32);
-    } else {
-        if (ql_fold(ql_sum_header(ip, QL_IPV4_HEADER_OCTETS)) != 0xFFFF)
-            return 0;
-        pseudo += ql_sum_header(ip + 12, 8);
-    }
-    return ql_fold(pseudo + ql_sum(frame + headers->transport, transport_octets)) == 0xFFFF;
+    if (!headers->ipv6 && ql_fold(ql_sum_header(ip, QL_IPV4_HEADER_OCTETS)) != 0xFFFF)
+        return 0;
+    uint64_t pseudo = of->pseudo_sum + htons((uint16_t)transport_octets);
+    return ql_fold(pseudo + ql_sum(transport, transport_octets)) == 0xFFFF;
 }
 
 /* Whether a frame may be the first of several. */
@@ -91,12 +96,12 @@ static int may_lead(const uint8_t *frame, uint32_t octets, const ql_headers *hea
 }
 
 /* Whether the IPv4 header goes on where the run is. */
-static int continues_ipv4(run *to, const uint8_t *ip)
+static int continues_ipv4(run *to, const uint8_t *ip, uint32_t octets)
 {
     const uint8_t *first = to->frame + to->headers.network;
     /* Version, header length and type of service; flags, time to live and protocol; addresses. */
-    if (ql_load16(ip) != ql_load16(first) || ql_load32(ip + 6) != ql_load32(first + 6) ||
-        ql_load64(ip + 12) != ql_load64(first + 12))
+    if (ql_load16(ip) != ql_load16(first) || ql_load16(ip + 2) != htons((uint16_t)octets) ||
+        ql_load32(ip + 6) != ql_load32(first + 6) || ql_load64(ip + 12) != ql_load64(first + 12))
         return 0;
     uint16_t distance = (uint16_t)(ntohs(ql_load16(ip + 4)) - ntohs(ql_load16(first + 4)));
     /* Those that are never fragmented may all have the same identification (RFC 6864). */
@@ -106,11 +111,13 @@ static int continues_ipv4(run *to, const uint8_t *ip)
 }
 
 /* All but the payload length is the same, extension headers too. */
-static int continues_ipv6(const run *to, const uint8_t *ip)
+static int continues_ipv6(const run *to, const uint8_t *ip, uint32_t octets)
 {
     const uint8_t *first = to->frame + to->headers.network;
     uint32_t header_octets = to->headers.transport - to->headers.network;
-    return memcmp(ip, first, 4) == 0 && memcmp(ip + 6, first + 6, header_octets - 6) == 0;
+    return ql_load32(ip) == ql_load32(first) &&
+           ql_load16(ip + 4) == htons((uint16_t)(octets - QL_IPV6_HEADER_OCTETS)) &&
+           memcmp(ip + 6, first + 6, header_octets - 6) == 0;
 }
 
 static int continues_tcp(const run *to, const uint8_t *tcp)
@@ -129,44 +136,49 @@ static int continues_tcp(const run *to, const uint8_t *tcp)
            memcmp(tcp + 18, first + 18, header_octets - 18) == 0;
 }
 
-static int continues_udp(const run *to, const uint8_t *udp)
+static int continues_udp(const run *to, const uint8_t *udp, uint32_t octets)
 {
     return ql_load32(udp) == ql_load32(to->frame + to->headers.transport) &&
-           ql_load16(udp + QL_UDP_CHECKSUM) != 0;
+           ql_load16(udp + 4) == htons((uint16_t)octets) && ql_load16(udp + QL_UDP_CHECKSUM) != 0;
 }
 
-/* Whether a frame is what has to come next in an open run. */
-static int continues(run *to, const uint8_t *frame, uint32_t octets, const ql_headers *headers)
+/* Whether a frame is what has to come next. One that is has headers like those of the first frame, so its own
+   need not have been read. */
+static int continues(run *to, const uint8_t *frame, uint32_t octets)
 {
+    const ql_headers *headers = &to->headers;
     uint32_t payload_octets = octets - headers->payload;
-    if (memcmp(headers, &to->headers, sizeof *headers) != 0 || payload_octets == 0 ||
-        payload_octets > to->payload_octets || octets - headers->network + to->total_octets > IP_LIMIT ||
+    if (octets <= headers->payload || payload_octets > to->payload_octets ||
+        octets - headers->network + to->total_octets > IP_LIMIT ||
         memcmp(frame, to->frame, headers->network) != 0)
         return 0;
     const uint8_t *ip = frame + headers->network, *transport = frame + headers->transport;
-    if (!(headers->ipv6 ? continues_ipv6(to, ip) : continues_ipv4(to, ip)))
+    uint32_t ip_octets = octets - headers->network;
+    if (!(headers->ipv6 ? continues_ipv6(to, ip, ip_octets) : continues_ipv4(to, ip, ip_octets)))
         return 0;
-    return headers->tcp ? continues_tcp(to, transport) : continues_udp(to, transport);
+    return headers->tcp ? continues_tcp(to, transport)
+                        : continues_udp(to, transport, octets - headers->transport);
 }
 
 /* Appends frame i to the run where it belongs there. */
-static int append(coalescer *state, run *to, uint32_t i, const ql_headers *headers)
+static int append(coalescer *state, run *to, uint32_t i)
 {
     const uint8_t *frame = frame_at(state->batch, i);
-    uint32_t octets = state->batch->length[i], payload_octets = octets - headers->payload;
-    if (!to->open || !continues(to, frame, octets, headers))
+    uint32_t octets = state->batch->length[i], payload_octets = octets - to->headers.payload;
+    if (!to->open || !continues(to, frame, octets))
         return 0;
-    if (!to->verified && !verify(to->frame, to->headers.payload + to->payload_octets, &to->headers))
+    if (!to->verified && !verify(to, to->frame, to->headers.payload + to->payload_octets))
         return 0;
     to->verified = 1;
-    if (!verify(frame, octets, headers))
+    if (!verify(to, frame, octets))
         return 0;
     state->next[to->last] = (uint8_t)i;
     to->last = (uint8_t)i;
     to->frames++;
     to->total_octets += payload_octets;
-    int ends = headers->tcp && frame[headers->transport + 13] & (QL_TCP_FIN | QL_TCP_PSH);
+    int ends = to->headers.tcp && frame[to->headers.transport + 13] & (QL_TCP_FIN | QL_TCP_PSH);
     to->open = payload_octets == to->payload_octets && !ends;
+    state->latest = to;
     return 1;
 }
 
@@ -185,21 +197,26 @@ static void take(coalescer *state, uint32_t i)
     const uint8_t *frame = frame_at(state->batch, i);
     uint32_t octets = state->batch->length[i];
     ql_headers headers;
+    if (state->latest != NULL && append(state, state->latest, i))
+        return; /* as most do; the rest only finds the run */
     if (!ql_headers_read(frame, octets, &headers)) {
         memset(state->table, NONE, sizeof state->table); /* nothing that comes later may overtake it */
         begin(state, i);
+        state->latest = NULL;
         return;
     }
     uint64_t flow = flow_of(frame, &headers);
-    uint8_t *latest = look_up(state, flow);
-    if (*latest != NONE && append(state, &state->runs[*latest], i, &headers))
+    uint8_t *place = look_up(state, flow);
+    if (*place != NONE && append(state, &state->runs[*place], i))
         return;
-    *latest = (uint8_t)state->runs_count;
+    *place = (uint8_t)state->runs_count;
     run *made = begin(state, i);
     made->flow = flow;
     made->headers = headers;
     made->payload_octets = made->total_octets = octets - headers.payload;
+    made->pseudo_sum = pseudo_sum(frame + headers.network, &headers);
     made->open = may_lead(frame, octets, &headers, state->kinds);
+    state->latest = made;
 }
 
 /* Makes the first frame's headers those of the super-frame, and returns what the kernel is told of it. */
@@ -209,15 +226,12 @@ static ql_vnet_header finish(const run *whole, uint8_t *frame, const uint8_t *la
     uint8_t *ip = frame + headers->network, *transport = frame + headers->transport;
     uint32_t octets = headers->payload + whole->total_octets;
     uint16_t transport_octets = htons((uint16_t)(octets - headers->transport));
-    uint64_t pseudo = transport_octets + (uint64_t)htons(headers->tcp ? 6 : 17);
     if (headers->ipv6) {
         ql_store16(ip + 4, htons((uint16_t)(octets - headers->network - QL_IPV6_HEADER_OCTETS)));
-        pseudo += ql_sum_header(ip + 8, 32);
     } else {
         ql_store16(ip + 2, htons((uint16_t)(octets - headers->network)));
         ql_store16(ip + 10, 0);
         ql_store16(ip + 10, (uint16_t)~ql_fold(ql_sum_header(ip, QL_IPV4_HEADER_OCTETS)));
-        pseudo += ql_sum_header(ip + 12, 8);
     }
     ql_vnet_header header = {
         .flags = QL_VNET_NEEDS_CSUM,
@@ -235,7 +249,7 @@ static ql_vnet_header finish(const run *whole, uint8_t *frame, const uint8_t *la
     } else {
         ql_store16(transport + 4, transport_octets);
     }
-    ql_store16(transport + header.csum_offset, ql_fold(pseudo));
+    ql_store16(transport + header.csum_offset, ql_fold(whole->pseudo_sum + transport_octets));
     return header;
 }
 
@@ -273,6 +287,7 @@ void ql_coalesce(const ql_batch *batch, uint32_t kinds, ql_coalesced *coalesced)
     state.batch = batch;
     state.kinds = kinds;
     state.runs_count = 0;
+    state.latest = NULL;
     memset(state.table, NONE, sizeof state.table);
     for (uint32_t i = 0; i < batch->count; i++)
         take(&state, i);
