@@ -43,10 +43,8 @@ static int await_number(int socket, uint64_t number, uint64_t until_ns, int spin
 
 static int go_round(const ql_round_trip *trip, uint64_t number, uint64_t until_ns, int spin)
 {
-    if (!send_number(trip, trip->near, number)) {
-        ql_add(&trip->counters->errors, 1);
+    if (!send_number(trip, trip->near, number))
         return 0;
-    }
     if (spin && !(await_number(trip->far, number, until_ns, 1) && send_number(trip, trip->far, number)))
         return 0;
     return await_number(trip->near, number, until_ns, spin);
@@ -57,15 +55,13 @@ static void run(ql_round_trip *trip, int spin)
     prctl(PR_SET_TIMERSLACK, 1ul); /* the default of 50 us would be in every interval */
     uint64_t deadline_ns = ql_now_ns();
     for (uint64_t number = 1; number <= trip->round_trips; number++) {
-        uint64_t begin_ns = ql_wait_until(deadline_ns, spin, &trip->counters->stop);
+        uint64_t begin_ns = ql_wait_until(deadline_ns, spin, trip->stop);
         if (begin_ns == 0)
             return;
-        if (go_round(trip, number, begin_ns + trip->limit_ns, spin)) {
+        if (go_round(trip, number, begin_ns + trip->limit_ns, spin))
             ql_histogram_count(trip->histogram, ql_now_ns() - begin_ns);
-            ql_add(&trip->counters->done, 1);
-        } else {
-            ql_add(&trip->counters->lost, 1);
-        }
+        else
+            ql_add(trip->lost, 1);
         deadline_ns = begin_ns + trip->interval_ns;
     }
 }
@@ -79,13 +75,13 @@ void ql_round_trip_ask(ql_round_trip *trip)
 {
     limit_receive(trip->near, trip->limit_ns);
     run(trip, 0);
-    ql_store(&trip->counters->stop, 1);
+    ql_store(trip->stop, 1);
 }
 
 void ql_round_trip_answer(ql_round_trip *trip)
 {
     limit_receive(trip->far, QL_STOP_CHECK_NS);
-    while (!ql_load(&trip->counters->stop)) {
+    while (!ql_load(trip->stop)) {
         uint64_t number;
         if (recv(trip->far, &number, sizeof number, 0) == sizeof number)
             send_number(trip, trip->far, number);

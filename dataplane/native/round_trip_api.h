@@ -6,29 +6,21 @@
 
 enum { QL_ROUND_TRIP_OCTETS = 18 }; /* the least payload: a frame of 60 octets over IPv4 */
 
-/* Written by the running function, may be read meanwhile through ql_probe_count. */
-typedef struct {
-    uint64_t stop;   /* set by others: end within 20 ms, or the time limit where that is longer */
-    uint64_t done;   /* round trips that ended in time */
-    uint64_t lost;   /* that did not */
-    uint64_t errors; /* sends refused; each is a round trip lost, too */
-} ql_round_trip_counters;
-
 typedef struct {
     int near;               /* asks */
     int far;                /* answers */
     uint64_t packet_octets; /* QL_ROUND_TRIP_OCTETS to 65507 */
     uint64_t round_trips;   /* so many, then an end */
     uint64_t interval_ns;   /* from the start of one to the start of the next, at least */
-    uint64_t limit_ns;      /* that takes longer is lost */
+    uint64_t limit_ns;      /* what takes longer is lost */
     uint64_t *histogram;    /* of the time there and back */
-    ql_round_trip_counters *counters;
+    uint64_t *lost;         /* how many did not end in time, or could not be sent */
+    uint64_t *stop;         /* set to end early; by the one who asked when all are done */
 } ql_round_trip;
 
 /* Asks and answers in one thread that never sleeps: nobody has to be woken up at either end. */
 void ql_round_trip_spin(ql_round_trip *);
-/* Asks, asleep until the answer is there; ql_round_trip_answer is to run in another thread. Stops that, too.
- */
+/* Asks, asleep until the answer is there; ql_round_trip_answer is to run in another thread. */
 void ql_round_trip_ask(ql_round_trip *);
-/* Answers, asleep between two requests. Ends when `stop` is set. */
+/* Answers, asleep between two requests, until `stop` is set. */
 void ql_round_trip_answer(ql_round_trip *);

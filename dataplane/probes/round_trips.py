@@ -51,7 +51,7 @@ def measure_round_trips(
         raise ValueError(f"probe size {size_octets}: expected {LEAST_OCTETS} to {MOST_OCTETS} octets")
     if round_trips < 1 or interval_s < 0:
         raise ValueError(f"{round_trips} round trips, {interval_s} s apart: expected at least one")
-    memory = SharedMemory({"counters": (np.uint64, 4), "histogram": (np.uint64, SLOTS)})
+    memory = SharedMemory({"lost": (np.uint64, 1), "stop": (np.uint64, 1), "histogram": (np.uint64, SLOTS)})
     with ExitStack() as opened:
         opened.callback(memory.close)
         near, far = (end.fileno() for end in open_connected(flow, opened))
@@ -62,8 +62,7 @@ def measure_round_trips(
             "round_trips": round_trips,
             "interval_ns": round(interval_s * NS_PER_S),
             "limit_ns": round(LIMIT_S * NS_PER_S),
-            "histogram": memory.offsets["histogram"],
-            "counters": memory.offsets["counters"],
+            **memory.offsets,
         }
         functions = ["spin"] if spin else ["ask", "answer"]
         jobs = [
@@ -76,4 +75,4 @@ def measure_round_trips(
         for job in range(len(jobs)):
             if not process.wait(job, longest_s):
                 raise TimeoutError(f"{round_trips} round trips did not end within {longest_s:.0f} s")
-    return RoundTrips(Histogram(memory.arrays["histogram"]), int(memory.arrays["counters"][2]))
+    return RoundTrips(Histogram(memory.arrays["histogram"]), int(memory.arrays["lost"][0]))

@@ -1,4 +1,4 @@
-"""A probe session: many flows sent on one open-loop schedule, received by a process that does nothing else.
+"""A probe session: many flows, sent on one open-loop schedule and received by a process of its own.
 
 The sender follows absolute deadlines and takes the flows in turn; it knows nothing of what arrives. A packet
 carries magic (4 octets), flow (2), sequence (4) and send time in nanoseconds (8), in network byte order, then
@@ -24,7 +24,7 @@ from dataplane.probes.flows import Flow, open_receivers, open_senders
 from dataplane.probes.histogram import SLOTS, Histogram
 from dataplane.probes.load import LONGEST_TRAIN, SEQUENCES, Load
 from dataplane.probes.owner import Job, ProbeProcess
-from dataplane.probes.records import RECEIVED, SENT, Accounts, ProbeRecords
+from dataplane.probes.records import RECEIVED, SENT, ProbeRecords
 from dataplane.probes.shared import SharedMemory
 
 SO_MEMINFO = 55  # asm-generic/socket.h; nine u32, the last is SK_MEMINFO_DROPS
@@ -163,11 +163,8 @@ class Session:
     def _stop_sending(self) -> None:
         lib.ql_probe_stop(self._sender)
 
-    def accounts(self) -> Accounts:
-        """What was counted so far; may be called while the session runs."""
-        return Accounts(**self._accounts())
-
     def _accounts(self) -> dict[str, Any]:
+        """The members of Accounts so far."""
         refused = [lib.ql_probe_count(self._sender.send_errors + n) for n in range(lib.QL_PROBE_ERRNO_COUNT)]
         return {
             "send_errors": {

@@ -48,6 +48,7 @@ class Measured:
             "packets_per_s": self.load.packets_per_s / 2,
             "packets_per_s_reached": round(self.statistics.packets_per_s / 2, 1),
             "size_octets": self.load.size_octets,
+            "latency_until": "network stack" if self.load.kernel_time else "read",
             "ways": [way.as_json() for way in self.statistics.ways],
             "lateness": self.statistics.lateness.as_json(),
             "send_errors": self.statistics.send_errors,

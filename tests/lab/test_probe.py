@@ -20,12 +20,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.mark.parametrize("family", [(), ("--ipv6",)], ids=["IPv4", "IPv6"])
-@pytest.mark.parametrize("train", ["1", "8"])
-def test_every_packet_arrives_both_ways(lab: Lab, family: tuple[str, ...], train: str) -> None:
-    told = lab.json("probe", "a", "b", *QUICK, *family, "--train", train)
+@pytest.mark.parametrize("how", [(), ("--train", "8", "--kernel-time")], ids=["one by one", "in trains"])
+def test_every_packet_arrives_both_ways(lab: Lab, family: tuple[str, ...], how: tuple[str, ...]) -> None:
+    told = lab.json("probe", "a", "b", *QUICK, *family, *how)
     assert [(way["way"], way["flows"]) for way in told["ways"]] == [("a->b", 20), ("b->a", 20)]
     assert [(way["sent"], way["received"], way["lost"]) for way in told["ways"]] == [(400, 400, 0)] * 2
     assert all(way["latency"]["count"] == 400 for way in told["ways"])
+    assert told["latency_until"] == ("network stack" if how else "read")
     assert (told["packets_per_s"], told["instrument_lost"], told["send_errors"]) == (2000, 0, {})
 
 

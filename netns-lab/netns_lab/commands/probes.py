@@ -23,14 +23,20 @@ def probe(
         int, typer.Option(help="Packets of a flow that the kernel gets as one and cuts, for high rates.")
     ] = 1,
     spin: Annotated[bool, typer.Option("--spin", help="Never sleep: precise, and takes two cores.")] = False,
+    kernel_time: Annotated[
+        bool,
+        typer.Option(
+            "--kernel-time", help="Latency to the network stack of the other node, not to its reader."
+        ),
+    ] = False,
     name: Name = None,
     format: FormatOption = None,
 ) -> None:
     """Send packets between two nodes, both ways, and tell what became of them.
 
     Loss, duplicates and reordering (RFC 4737), the longest time that any flow had no arrival, and one-way
-    latency: from just before a packet is sent until it is read, so waking up the receiver is in it. Exit
-    code 1 when nothing arrives one way.
+    latency: from just before a packet is sent until it is read, so waking up the receiver is in it, or, with
+    --kernel-time, until it comes to the far network stack. Exit code 1 when nothing arrives one way.
 
     \b
     Examples:
@@ -56,6 +62,7 @@ def probe(
             train=train,
             offload=train > 1,
             spin=spin,
+            kernel_time=kernel_time,
         )
     except ValueError as error:
         raise LabError(f"probe: {error}") from None
