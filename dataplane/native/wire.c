@@ -203,12 +203,25 @@ static enum ql_received carry(ql_wire *wire, ql_scratch *scratch)
     return received;
 }
 
-int ql_wire_run(ql_wire *wire, ql_scratch *scratch)
+/* The same, and all that is left of a super-frame, which is in the scratch. */
+static enum ql_received carry_whole(ql_wire *wire, ql_scratch *scratch)
 {
     enum ql_received received;
     do {
         received = carry(wire, scratch);
     } while (received == QL_PORT_REST);
+    return received;
+}
+
+void ql_wire_drain(ql_wire *wire, ql_scratch *scratch, uint32_t bursts)
+{
+    while (bursts-- > 0 && carry_whole(wire, scratch) == QL_PORT_MORE)
+        ;
+}
+
+int ql_wire_run(ql_wire *wire, ql_scratch *scratch)
+{
+    enum ql_received received = carry_whole(wire, scratch);
     if (received == QL_PORT_GONE)
         atomic_store(&wire->port_gone, 1);
     int transmitting = wire->config.transmit == NULL || ql_secy_operational(wire->config.transmit);

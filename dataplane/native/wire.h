@@ -27,6 +27,9 @@ void ql_wire_free(ql_wire *wire);
    or its packet numbers have come to where an alarm was set. */
 int ql_wire_run(ql_wire *wire, ql_scratch *scratch);
 
+/* Carries all that the sending port holds, at most so many bursts. */
+void ql_wire_drain(ql_wire *wire, ql_scratch *scratch, uint32_t bursts);
+
 /* Carries frames, at most a burst, that are already on the wire and lie one behind the other; returns their
    octets. */
 uint64_t ql_wire_inject(ql_wire *wire, ql_scratch *scratch, const uint8_t *frames, const uint32_t *lengths,

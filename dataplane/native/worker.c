@@ -211,22 +211,10 @@ int ql_worker_add(ql_worker *worker, ql_wire *wire)
     return slot;
 }
 
-/* Carries what waits in the sending port. */
-static void carry_rest(ql_worker *worker, ql_wire *wire)
-{
-    const uint64_t *taken = &wire->config.counters[QL_WIRE_TX_FRAMES];
-    for (int i = 0; i < LAST_BURSTS; i++) {
-        uint64_t before = *taken;
-        ql_wire_run(wire, &worker->scratch);
-        if (*taken == before)
-            return;
-    }
-}
-
 void ql_worker_remove(ql_worker *worker, uint32_t slot)
 {
     ql_wire *wire = worker->wires[slot];
-    carry_rest(worker, wire);
+    ql_wire_drain(wire, &worker->scratch, LAST_BURSTS);
     worker->wires[slot] = NULL;
     set_deadline(worker, wire, UINT64_MAX);
     epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, wire->config.sending->fd, NULL);

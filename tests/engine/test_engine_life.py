@@ -349,3 +349,18 @@ def test_a_link_that_is_removed_delivers_what_its_ports_have_taken() -> None:
                 port.node.close()
     finally:
         engine.close()
+
+
+def test_a_link_that_is_removed_delivers_what_is_behind_frames_that_it_drops() -> None:
+    engine = Engine(workers=1)
+    eapol = FRAME[:12] + bytes.fromhex("888e") + bytes(50)
+    for _ in range(50):
+        ports = memory_ports()
+        for frame in [eapol] * 64 + [FRAME]:
+            ports[0].node.send(frame)
+        engine.add_link(specification(), ports=ports)
+        engine.remove_link("ch1")
+        assert ports[1].node.recv(4096) == FRAME
+        for port in ports:
+            port.node.close()
+    engine.close()
