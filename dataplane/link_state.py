@@ -130,16 +130,15 @@ def set_admin_up(ifindex: int, up: bool) -> Request:
     return Request(RTM_NEWLINK, 0, body, f"link {ifindex} {'up' if up else 'down'}")
 
 
-def new_veth_pair(name: str, mtu: int, peer: str, peer_namespace_fd: int) -> Request:
-    """The request that makes a veth pair, both ends down, the other end, with its MTU of 1500, in another
-    namespace."""
+def new_veth_pair(name: str, peer: str, peer_namespace_fd: int) -> Request:
+    """The request that makes a veth pair, both ends down, with an MTU of 1500, the other one elsewhere."""
     nothing = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
     other_end = nothing + encode_attribute(IFLA_IFNAME, peer.encode() + b"\0")
     other_end += encode_unsigned_attribute(IFLA_NET_NS_FD, peer_namespace_fd)
     kind = encode_attribute(IFLA_INFO_KIND, b"veth")
     kind += encode_attribute(IFLA_INFO_DATA, encode_attribute(VETH_INFO_PEER, other_end))
     body = nothing + encode_attribute(IFLA_IFNAME, name.encode() + b"\0")
-    body += encode_unsigned_attribute(IFLA_MTU, mtu) + encode_attribute(IFLA_LINKINFO, kind)
+    body += encode_attribute(IFLA_LINKINFO, kind)
     return Request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body, f"a veth pair for {peer}")
 
 

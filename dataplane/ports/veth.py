@@ -6,13 +6,10 @@ import os
 from collections.abc import Callable
 
 from dataplane._core import ffi
-from dataplane.link_state import LinkState, delete_link, get_link, new_veth_pair, set_admin_up
+from dataplane.link_state import LinkState, delete_link, get_link, new_veth_pair, set_admin_up, set_link
 from dataplane.namespace import NAMESPACE_DIRECTORY, UnnamedNamespace, inside, open_namespace
 from dataplane.netlink import NetlinkSocket
 from dataplane.ports.ethtool import send_whole_frames
-
-ENGINE_END_MTU = 65535
-"""It takes what the node's end sends: what is too long is for the wire to count."""
 
 
 class VethNamespace:
@@ -31,7 +28,7 @@ class VethNamespace:
         name = f"port{next(self._numbers)}"
         far = open_namespace(NAMESPACE_DIRECTORY / namespace)
         try:
-            refusals = self.netlink.execute([new_veth_pair(name, ENGINE_END_MTU, interface, far)])
+            refusals = self.netlink.execute([new_veth_pair(name, interface, far)])
         finally:
             os.close(far)
         if refusals:
@@ -83,6 +80,8 @@ class VethPort:
                 raise OSError(f"no interface {interface}: it went away as soon as it was made")
             self.ifindex = link.ifindex
             self.maximum_mtu = link.maximum_mtu  # an XDP program at the other end limits it
+            # Our end takes all that the node's end may send: what is too long is for the wire to count.
+            here.netlink.execute([set_link(self._engine_end, mtu=link.maximum_mtu)])
         except BaseException:
             self.close()
             raise
