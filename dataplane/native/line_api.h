@@ -20,7 +20,7 @@ void ql_line_enter(ql_line *line, ql_burst *burst, uint64_t now_ns);
 /* When frames on the line are due next; UINT64_MAX where none is there. */
 uint64_t ql_line_next_ns(const ql_line *line);
 
-/* Pushes onto the burst what is due, until that is full. */
+/* Pushes onto the burst what is due, as much as ql_queue_pop does at once. */
 void ql_line_leave(ql_line *line, ql_burst *burst, uint64_t now_ns);
 
 /* Loses all that is on the line; returns how many frames. */

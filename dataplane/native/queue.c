@@ -186,7 +186,10 @@ uint64_t ql_queue_next_ns(const ql_queue *queue)
 void ql_queue_pop(ql_queue *queue, uint64_t now_ns, ql_burst *burst)
 {
     uint32_t i;
-    while (burst->count < QL_BURST && queue->frames > 0 && next(queue, &i) <= now_ns) {
+    while (burst->count < QL_BURST && queue->frames > 0) {
+        uint64_t due_ns = next(queue, &i);
+        if (due_ns > now_ns || (burst->count >= QL_BURST / 2 && due_ns != queue->left_ns))
+            return;
         if (i < queue->held_count) {
             leave_held(queue, i, burst);
             continue;

@@ -55,8 +55,9 @@ int ql_queue_push(ql_queue *queue, const uint8_t *frame, uint32_t octets, uint64
 /* When the next frame is due; UINT64_MAX where none waits. */
 uint64_t ql_queue_next_ns(const ql_queue *queue);
 
-/* Pushes copies of the frames that are due onto the burst, until that is full. Its slots must hold any frame
-   that was put into the queue. */
+/* Pushes copies of the frames that are due onto the burst, until that is full; or half full, where the next
+   was not due together with the one before, so that what entered together, as the frames of a super-frame do,
+   is likely to leave together. The burst's slots must hold any frame that was put into the queue. */
 void ql_queue_pop(ql_queue *queue, uint64_t now_ns, ql_burst *burst);
 
 /* Forgets all frames; returns how many. */

@@ -336,6 +336,16 @@ def test_no_delay_is_negative(line: Making) -> None:
     assert max(delays) > 100
 
 
+def test_what_entered_together_leaves_together(line: Making) -> None:
+    trial = line(delay_us=1)
+    for start in range(3):
+        trial.send(start, *[100] * 45)
+    assert [len(trial.leave_burst(1 * MS)) for _ in range(3)] == [45, 45, 45]
+    for start in range(60):
+        trial.send(1 * MS + start, 100)
+    assert [len(trial.leave_burst(2 * MS)) for _ in range(2)] == [32, 28]
+
+
 def test_a_shorter_delay_waits_for_what_is_on_its_way(line: Making) -> None:
     trial = line(delay_us=5000)
     trial.send(0, 100)
