@@ -23,8 +23,10 @@ from dataplane.links.specification import (
     EndSpecification,
     FaultMode,
     Impairment,
+    JitterModel,
     LinkSpecification,
     LinkType,
+    LossModel,
     MacsecSpecification,
 )
 
@@ -39,7 +41,19 @@ specifications = st.builds(
 )
 end_states = st.builds(EndState, st.text(), st.text(), st.integers(0, 2**31 - 1), st.booleans())
 secy_states = st.builds(SecYState)
-impairments = st.builds(Impairment, st.floats(0, 1))
+shares = st.floats(0, 1)
+impairments = st.builds(
+    Impairment,
+    loss=shares,
+    loss_model=st.sampled_from(LossModel),
+    enter_burst=shares,
+    delay_us=st.floats(0, 1e6),
+    jitter_model=st.sampled_from(JitterModel),
+    reorder=shares,
+    reorder_frames=st.integers(1, 9),
+    rate_mbps=st.floats(1, 1e6),
+    queue_octets=st.integers(0, 1 << 30),
+)
 states = st.builds(
     LinkState,
     name=st.text(),
