@@ -78,7 +78,7 @@ def packets(draw: st.DrawFn) -> tuple[Packet, int]:
     return packet, draw(st.integers(-(-octets // 64), 9000))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(packets())
 def test_segments_are_what_scapy_would_write(drawn: tuple[Packet, int]) -> None:
     packet, gso_size = drawn
