@@ -1,7 +1,7 @@
 """What an engine and a capturing process agree on: where frames are captured, and the memory they share."""
 
 from dataclasses import dataclass
-from enum import IntFlag
+from enum import IntFlag, StrEnum
 
 MAXIMUM_SNAP_OCTETS = 1 << 18
 RING_UNIT_OCTETS = 64
@@ -19,6 +19,20 @@ class CapturePoint(IntFlag):
     """What the receiving SecY does not deliver: addresses and tags alone."""
     RECEIVED = 8
     """Clear, as the receiving port gets it."""
+
+
+class CaptureSide(StrEnum):
+    """Which side of the SecYs a capture shows."""
+
+    CLEAR = "clear"
+    WIRE = "wire"
+    BOTH = "both"
+
+    @property
+    def points(self) -> CapturePoint:
+        clear = CapturePoint.SENT | CapturePoint.RECEIVED
+        wire = CapturePoint.WIRE | CapturePoint.REFUSED
+        return {CaptureSide.CLEAR: clear, CaptureSide.WIRE: wire, CaptureSide.BOTH: clear | wire}[self]
 
 
 @dataclass(frozen=True, slots=True)

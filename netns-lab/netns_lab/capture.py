@@ -16,7 +16,7 @@ from typing import BinaryIO
 from dataplane.captures.memory import (
     MAXIMUM_CAPTURE_OCTETS,
     RING_UNIT_OCTETS,
-    CapturePoint,
+    CaptureSide,
     CaptureWire,
 )
 from dataplane.captures.packet_filter import FilterError, PacketFilter
@@ -46,20 +46,6 @@ class Ending(StrEnum):
     ENOUGH = "it was enough"
     LINKS_GONE = "none of its links is there any more"
     ENGINE_GONE = "the engine ended"
-
-
-class CaptureSide(StrEnum):
-    """Which side of the SecYs a capture shows."""
-
-    CLEAR = "clear"
-    WIRE = "wire"
-    BOTH = "both"
-
-    @property
-    def points(self) -> CapturePoint:
-        clear = CapturePoint.SENT | CapturePoint.RECEIVED
-        wire = CapturePoint.WIRE | CapturePoint.REFUSED
-        return {CaptureSide.CLEAR: clear, CaptureSide.WIRE: wire, CaptureSide.BOTH: clear | wire}[self]
 
 
 @dataclass(frozen=True, slots=True)

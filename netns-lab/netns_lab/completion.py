@@ -149,7 +149,7 @@ def topics() -> list[str]:
 
 def capture_sides() -> list[str]:
     """What `capture` can show."""
-    from netns_lab.capture import CaptureSide
+    from dataplane.captures.memory import CaptureSide
 
     return list(CaptureSide)
 

@@ -1,17 +1,28 @@
-/* Threads that send, receive, manage and look on one SecY at once, for ThreadSanitizer to watch. The exit
-   code is 1 if a packet number came twice. */
+/* Threads that send, receive, manage and look on one SecY at once, and the two ends of a capture, for
+   ThreadSanitizer to watch. The exit code is 1 if a packet number came twice or a captured frame is not
+   whole. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture.h"
 #include "secy.h"
 
-enum { ROUNDS = 10000, FRAMES = 8, ROOM = 32, OCTETS = 64, SLOT = 2 * ROOM + OCTETS, PEERS = 20 };
+enum {
+    ROUNDS = 10000,
+    FRAMES = 8,
+    ROOM = 32,
+    OCTETS = 64,
+    SLOT = 2 * ROOM + OCTETS,
+    PEERS = 20,
+    RING_OCTETS = 4096
+};
 
 static ql_secy *secy;
 static atomic_uchar sent[1 << 20];
-static atomic_int repeated;
+static atomic_int repeated, broken;
+static uint64_t ring[(QL_CAPTURE_HEADER_OCTETS + RING_OCTETS) / 8];
 static ql_secy_config config = {.sci = {2, 0, 0, 0, 0, 0, 0, 1},
                                 .sak_octets = 16,
                                 .protect_frames = 1,
@@ -112,19 +123,56 @@ static void *looking(void *unused)
     return unused;
 }
 
+/* Every octet of a frame is the low one of its number. */
+static void *capturing(void *memory)
+{
+    uint8_t frame[OCTETS];
+    ql_captures captures = {0};
+    ql_capture *capture = ql_capture_new(memory, RING_OCTETS, OCTETS, QL_CAPTURE_WIRE);
+    ql_captures_add(&captures, capture);
+    for (int round = 0; round < ROUNDS * FRAMES; round++) {
+        memset(frame, round, sizeof frame);
+        ql_capture_frame(&captures, frame, sizeof frame, round & 7);
+    }
+    ql_capture_free(capture);
+    return NULL;
+}
+
+static void *reading(void *memory)
+{
+    struct {
+        ql_capture_record record;
+        uint8_t frame[OCTETS];
+    } seen;
+    uint64_t frames = 0;
+    for (int ended = 0, more = 0; !ended || more;) {
+        ended = ql_capture_ended(memory);
+        more = ql_capture_read(memory, RING_OCTETS, (uint8_t *)&seen, sizeof seen) > 0;
+        if (!more)
+            continue;
+        frames++;
+        for (uint32_t i = 0; i < OCTETS; i++)
+            if (seen.frame[i] != seen.frame[0] || seen.record.dropped != (seen.frame[0] & 7))
+                atomic_store(&broken, 1);
+    }
+    if (frames + ql_capture_dropped(memory, QL_CAPTURE_WIRE) != ROUNDS * FRAMES)
+        atomic_store(&broken, 1);
+    return NULL;
+}
+
 int main(void)
 {
-    void *(*const works[])(void *) = {sending, sending, receiving, managing_transmission, managing_reception,
-                                      looking};
+    void *(*const works[])(void *) = {
+        sending, sending, receiving, managing_transmission, managing_reception, looking, capturing, reading};
     enum { THREADS = sizeof works / sizeof *works };
     pthread_t threads[THREADS];
     secy = ql_secy_new(&config, NULL, NULL);
     if (secy == NULL)
         return 2;
     for (int i = 0; i < THREADS; i++)
-        pthread_create(&threads[i], NULL, works[i], NULL);
+        pthread_create(&threads[i], NULL, works[i], ring);
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     ql_secy_free(secy);
-    return atomic_load(&repeated);
+    return atomic_load(&repeated) || atomic_load(&broken);
 }

@@ -62,7 +62,8 @@ def capture(
       sudo ./quadlink capture ch1 ch2 -w channels.pcapng --for 10s
       sudo ./quadlink capture ch1 --side clear --filter 'tcp port 179' -w - | tshark -r -
     """
-    from netns_lab.capture import CaptureRequest, CaptureSide, capture_links
+    from dataplane.captures.memory import CaptureSide
+    from netns_lab.capture import CaptureRequest, capture_links
 
     if side not in list(CaptureSide):
         raise LabError(f"--side: found {side!r}, expected {choices(CaptureSide)}")
