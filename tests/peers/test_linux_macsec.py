@@ -3,30 +3,36 @@
 Our end is an interface of a namespace whose frames the engine's worker threads protect and validate.
 """
 
+import fcntl
 import json
 import os
 import secrets
 import select
 import socket
+import struct
 import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dataplane._core import ffi, lib
+from dataplane.engine import Engine
 from dataplane.links.link import WIRE_SLOTS, check_core
+from dataplane.links.specification import EndSpecification, LinkSpecification, MacsecSpecification
 from dataplane.macsec.counters import counters_by_name, linux_counters
+from dataplane.macsec.ledger import Ledger
 from dataplane.macsec.native import NativeSecY
 from dataplane.macsec.sak import Sak
 from dataplane.macsec.secy import SecYConfig
-from dataplane.macsec.suites import CIPHER_SUITES, GCM_AES_XPN_256, SALT_OCTETS, CipherSuite
-from dataplane.namespace import run_in_namespace
+from dataplane.macsec.suites import CIPHER_SUITES, GCM_AES_256, GCM_AES_XPN_256, SALT_OCTETS, CipherSuite
+from dataplane.namespace import OWN_NAMESPACE, run_in_namespace
 from dataplane.netlink import NetlinkSocket
 from dataplane.ports.packet import packet_handle
-from dataplane.ports.tap import TapPort
+from dataplane.ports.tap import IFF_NO_PI, IFF_TAP, TUN_DEVICE, TUNSETIFF, TapPort
 from dataplane.probes.echo import EchoSocket
 from tests.peers.guest import Guest
 from tests.waiting import eventually
@@ -136,6 +142,36 @@ def guest_end(guest: Guest, suite: CipherSuite, sak: Sak, first_pn: int, tag: st
         guest.run(f"ip link delete {INTERFACE}")
 
 
+@contextmanager
+def device_to(guest: Guest, from_guest: socket.socket) -> Iterator[str]:
+    """A device of this machine whose cable leads to the guest."""
+    device = f"guest{os.getpid()}"
+    tap = os.open(TUN_DEVICE, os.O_RDWR | os.O_NONBLOCK)
+    over = threading.Event()
+
+    def forward() -> None:
+        while not over.is_set():
+            ready, _, _ = select.select([tap, from_guest.fileno()], [], [], 0.1)
+            if from_guest.fileno() in ready:
+                os.write(tap, from_guest.recv(WIRE_OCTETS + len(PADDING)))
+            if tap in ready:
+                guest.wire.send(os.read(tap, WIRE_OCTETS))
+
+    try:
+        fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", device.encode(), IFF_TAP | IFF_NO_PI))
+        Path(f"/proc/sys/net/ipv6/conf/{device}/disable_ipv6").write_text("1")
+        subprocess.run(["ip", "link", "set", device, "mtu", str(MTU + OVERHEAD_OCTETS), "up"], check=True)
+        thread = threading.Thread(target=forward)
+        thread.start()
+        try:
+            yield device
+        finally:
+            over.set()
+            thread.join()
+    finally:
+        os.close(tap)
+
+
 def send_tiny_frames() -> None:
     """From our interface; protected, the first are shorter than Ethernet's least."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as packets:
@@ -215,3 +251,34 @@ def test_an_end_station_leaves_the_sci_out_of_the_tag(guest: Guest, padded_wire:
         use_es=True,
     )
     converse(guest, padded_wire, config, encrypt=True, tag="send_sci off end_station on")
+
+
+@pytest.mark.usefixtures("namespace")
+def test_a_link_leads_out_over_a_device_to_the_drivers_secy(
+    guest: Guest, padded_wire: socket.socket, tmp_path: Path
+) -> None:
+    suite = GCM_AES_256
+    sak = Sak(secrets.token_bytes(suite.sak_octets))
+    macsec = MacsecSpecification(suite.name, replay_window=REPLAY_WINDOW, peer_sci=GUEST_SCI.hex())
+    with (
+        device_to(guest, padded_wire) as device,
+        closing(Engine(workers=2, ledger=Ledger(tmp_path))) as engine,
+        guest_end(guest, suite, sak, 1, "send_sci on"),
+        closing(EchoSocket(NAMESPACE, "0.0.0.0")) as echo,
+    ):
+        near = EndSpecification("a", NAMESPACE, INTERFACE, bytes.fromhex(OUR_MAC.replace(":", "")))
+        far = EndSpecification("ethernet", OWN_NAMESPACE, device, b"", raw=True)
+        engine.add_link(LinkSpecification("out", (near, far), MTU, macsec), sak)
+        for words in (f"address add {OUR_ADDRESS}/24 dev", f"link set address {OUR_MAC} up dev"):
+            subprocess.run(["ip", "-n", NAMESPACE, *words.split(), INTERFACE], check=True)
+
+        def is_up() -> bool:
+            engine.attend()
+            return engine.links()[0].state == "up"
+
+        eventually(is_up)
+        guest.run(f"ping -c 1 -W {STALL_S} -s {PING_OCTETS[-1]} {OUR_ADDRESS}")
+        echo.ask(GUEST_ADDRESS, 1)
+        eventually(lambda: list(echo.answers()) == [(GUEST_ADDRESS, 1)], STALL_S)
+        sent = linux_counters(counters_by_name(engine.counters("out").secys[0]))
+        assert traffic(guest_counters(guest), encrypt=True)["in"] == traffic(sent, encrypt=True)["out"]
