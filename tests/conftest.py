@@ -13,11 +13,16 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Inherited by every process a test starts, however it detaches itself.
 MARK = "QUADLINK_TEST_SESSION"
 EXIT_GRACE_S = 2.0
 
+
+# A slow machine is no failure.
+settings.register_profile("no deadline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no deadline")
 
 # A shell that starts the run in the background has it ignore SIGINT, and so would every command under test.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,16 +1,11 @@
 """Every SecY on this machine: the reference, and the native one over each cipher library that it can use."""
 
 import pytest
-from hypothesis import settings
 
 from dataplane.macsec.native import NativeSecY, cipher_libraries
 from dataplane.macsec.reference import ReferenceSecY
 from dataplane.macsec.secy import SecY, SecYConfig
 from tests.macsec.traffic import PEER, SAK, SCI, SecYMaker
-
-# A slow machine is no failure.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
 
 
 @pytest.fixture(params=cipher_libraries(), scope="session")
