@@ -36,13 +36,13 @@ def figure(
     bound: Bound = "at most",
     reference: Figure | None = None,
 ) -> Figure:
-    """The median of the samples, held against a goal where there is one."""
+    """The median of the samples, held against a goal where there is one. Nothing has a ratio to 0."""
     value = statistics.median(samples)
-    ratio = value / reference.value if reference else None
+    ratio = value / reference.value if reference and reference.value else None
     bounded = ratio if bound.startswith("ratio") else value
     met = None
-    if goal is not None and bounded is not None:
-        met = bounded <= goal if bound.endswith("at most") else bounded >= goal
+    if goal is not None:
+        met = bounded is not None and (bounded <= goal if bound.endswith("at most") else bounded >= goal)
     return Figure(
         name=name,
         value=round(value, 3),

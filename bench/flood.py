@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from netns_lab.directory import LabError
+
 from bench.one_way import payload_octets
 from bench.pairs import Pair
 from dataplane.namespace import run_in_namespace
@@ -18,7 +20,7 @@ OFFERED_PPS = 4_000_000
 NOBODY = "02:00:00:00:00:fe"
 """A destination that the far network stack drops at once: the flood is for the link, not for a receiver."""
 SETTLE_S = 0.2
-SPARE_S = 5.0
+BEGIN_TIMEOUT_S = 5.0
 
 
 def prepare(pair: Pair, interface: str) -> None:
@@ -29,16 +31,20 @@ def prepare(pair: Pair, interface: str) -> None:
 
 
 def frames_per_s(pair: Pair, arrived: Callable[[], int], duration_s: float, core: int) -> float:
-    """How fast `arrived` counts while `core` sends as fast as it can."""
+    """How fast `arrived` counts while `core` sends as fast as it can. LabError where nothing arrives."""
     load = Load(
         packets_per_s=OFFERED_PPS,
         size_octets=payload_octets(FRAME_OCTETS),
-        duration_s=SETTLE_S + duration_s + SPARE_S,
+        duration_s=BEGIN_TIMEOUT_S + SETTLE_S + 2 * duration_s,
         train=LONGEST_TRAIN,
         offload=True,
         cores=(core, core),
     )
     with StatisticsSession([pair.flow()], load):
+        begin, limit_s = arrived(), time.monotonic() + BEGIN_TIMEOUT_S
+        while arrived() == begin:
+            if time.monotonic() > limit_s:
+                raise LabError(f"of a flood from {pair.source} nothing arrives in {pair.destination}")
         time.sleep(SETTLE_S)
         before, start_s = arrived(), time.monotonic()
         time.sleep(duration_s)

@@ -25,7 +25,7 @@ class Effort:
     """Before any is counted: addresses are resolved, caches are warm."""
     idle_s: float = 5.0
     flood_s: float = 1.0
-    trials: int = 8
+    trials: int = 6
     """Rates tried to find what a path carries."""
     trial_s: float = 0.25
     latency_s: float = 0.5

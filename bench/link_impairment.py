@@ -99,7 +99,7 @@ def loss(effort: Effort) -> list[Figure]:
     with link_lab({"clean": {}, "lossy": {"impair": {"loss": f"{LOSS_PERCENT}%"}}}) as lab:
         works = {name: partial(_lost_percent, lab.pair(name), load) for name in ("clean", "lossy")}
         lost = in_turn(works, effort.rounds)
-    reference = figure(f"loss of {load.packets} frames, none set", "%", lost["clean"], 0)
+    reference = figure(f"loss of {load.packets} frames, none set", "%", lost["clean"])
     errors = [abs(each - LOSS_PERCENT) for each in lost["lossy"]]
     name = f"loss of {load.packets} frames, {LOSS_PERCENT} % set"
     return [

@@ -11,6 +11,7 @@ from netns_lab.plan import plan_lab
 from netns_lab.topology import parse_topology
 
 from bench.consumption import cpu_s, run_time_s
+from bench.figures import Bound, figure
 from bench.iperf import received_gbps
 from bench.link import PARTS, run
 from bench.link_effort import QUICK
@@ -62,6 +63,25 @@ def test_the_lab_is_a_topology_with_the_links_asked_for() -> None:
     assert [(link.name, link.type) for link in lab.links] == [("one", "macsec"), ("two", "macsec")]
     assert [impairment.loss for impairment in plan_lab(lab, bytes).links[1].impairments] == [0.01, 0.01]
     assert {endpoint.node for link in lab.links for endpoint in link.endpoints} == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("bound", "goal", "met"),
+    [
+        ("at most", 4, True),
+        ("at least", 5, False),
+        ("ratio at most", 1.9, False),
+        ("ratio at least", 2, True),
+    ],
+)
+def test_a_goal_bounds_the_median_or_its_ratio(bound: Bound, goal: float, met: bool) -> None:
+    held = figure("held", "us", [9, 4, 1], goal, bound, figure("reference", "us", [2]))
+    assert (held.value, held.ratio, held.met) == (4, 2, met)
+
+
+def test_a_ratio_to_nothing_meets_no_goal() -> None:
+    held = figure("held", "us", [1], 2, "ratio at most", figure("reference", "us", [0]))
+    assert (held.ratio, held.met) == (None, False)
 
 
 def test_measurements_are_taken_in_turn() -> None:
