@@ -11,8 +11,8 @@ from typing import Literal, Self, TypeVar
 from dataplane.namespace import run_in_namespace
 
 SO_RCVBUFFORCE = 33  # asm-generic/socket.h
-RECEIVE_BUFFER_OCTETS = 4 * 1024 * 1024
-"""Room for some 5000 small packets while another process has the receiver's CPU."""
+RECEIVE_BUFFER_OCTETS = 32 * 1024 * 1024
+"""Room for some 40,000 small packets while another process has the receiver's CPU."""
 
 Result = TypeVar("Result")
 

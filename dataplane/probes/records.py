@@ -54,7 +54,8 @@ class Accounts:
     overruns: int
     """Well-formed packets for which the array of received records had no room."""
     receive_buffer_drops: int
-    """Datagrams the kernel dropped at the receiving sockets: buffer full, or bad checksum."""
+    """Datagrams, each of which may be a train, that the kernel dropped at the receiving sockets: their buffer
+    was full, or the checksum bad."""
     receive_errors: int
     sender_cpu_s: float
     """What sending took of a core, the network stack's work for it included; 0 before its end."""

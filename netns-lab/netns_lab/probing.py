@@ -38,7 +38,7 @@ class Measured:
 
     @property
     def instrument_lost(self) -> int:
-        """Packets that arrived and that the receiver lost."""
+        """Datagrams that arrived and that the receiver lost; each may be a train."""
         return self.statistics.overruns + self.statistics.receive_buffer_drops
 
     def as_json(self) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class Measured:
                 f"{self.load.packets_per_s / 2:.0f} packets a second; --train makes them cheaper"
             )
         if self.instrument_lost:
-            found.append(f"the receiver itself lost {self.instrument_lost} packets: loss is no proof here")
+            found.append(f"the receiver itself lost {self.instrument_lost} datagrams: loss is no proof here")
         if self.statistics.send_errors:
             reasons = ", ".join(f"{count} {name}" for name, count in self.statistics.send_errors.items())
             found.append(f"the kernel refused packets ({reasons}); they count as lost")
