@@ -3,7 +3,6 @@
 import mmap
 import struct
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,10 +11,11 @@ from dataplane.captures.memory import MAXIMUM_SNAP_OCTETS, CaptureMemory, Captur
 
 _RECORD = struct.Struct("=QIIIBBBB8s")
 _READ_OCTETS = 1 << 20
+_LONGEST_OCTETS = _RECORD.size + MAXIMUM_SNAP_OCTETS
 _SETTLED_NS = 5_000_000
 """A worker publishes a burst some time after it stamped it: younger frames wait for what may precede them."""
 
-assert _RECORD.size + MAXIMUM_SNAP_OCTETS <= _READ_OCTETS
+assert _LONGEST_OCTETS <= _READ_OCTETS
 
 
 class CapturedFrame(NamedTuple):
@@ -62,13 +62,17 @@ class CaptureReader:
         return int(lib.ql_capture_dropped(self._rings[wire], point))
 
     def read(self, *, last: bool = False) -> list[CapturedFrame]:
-        """The frames that have come since, in order of time.
+        """The next frames, in order of time; of each wire so many that this ends also where more come faster.
 
-        The youngest wait until frames of other wires can no longer precede them, unless it is the last time.
+        The youngest wait until frames of other wires can no longer precede them. The last time, when no more
+        can come, it is all that are left.
         """
         settled_ns = time.monotonic_ns() - _SETTLED_NS
         for wire in range(len(self._rings)):
-            self._waiting += self._drain(wire)
+            while more := self._drain(wire):
+                if not last:
+                    settled_ns = min(settled_ns, more.time_ns)
+                    break
         self._waiting.sort(key=_time_ns)  # nearly in order, for which this is quick
         ready = len(self._waiting)
         while not last and ready > 0 and self._waiting[ready - 1].time_ns > settled_ns:
@@ -76,18 +80,20 @@ class CaptureReader:
         frames, self._waiting = self._waiting[:ready], self._waiting[ready:]
         return frames
 
-    def _drain(self, wire: int) -> Iterator[CapturedFrame]:
-        ring, buffer, view = self._rings[wire], self._buffer, memoryview(self._buffer)
-        while octets := lib.ql_capture_read(
-            ring, self.memory.ring_octets, ffi.from_buffer(buffer), _READ_OCTETS
-        ):
-            at = 0
-            while at < octets:
-                time_ns, length, captured, pn, point, verdict, dropped, tagged, sci = _RECORD.unpack_from(
-                    buffer, at
-                )
-                at += _RECORD.size
-                yield CapturedFrame(
+    def _drain(self, wire: int) -> CapturedFrame | None:
+        """Lets frames of a wire wait, a buffer of them at most; where more may follow, the last of these."""
+        buffer, view, waiting = self._buffer, memoryview(self._buffer), self._waiting
+        octets = lib.ql_capture_read(
+            self._rings[wire], self.memory.ring_octets, ffi.from_buffer(buffer), _READ_OCTETS
+        )
+        at = 0
+        while at < octets:
+            time_ns, length, captured, pn, point, verdict, dropped, tagged, sci = _RECORD.unpack_from(
+                buffer, at
+            )
+            at += _RECORD.size
+            waiting.append(
+                CapturedFrame(
                     time_ns,
                     wire,
                     point,
@@ -98,7 +104,9 @@ class CaptureReader:
                     verdict,
                     dropped,
                 )
-                at += (captured + 7) & ~7
+            )
+            at += (captured + 7) & ~7
+        return waiting[-1] if octets > _READ_OCTETS - _LONGEST_OCTETS else None
 
 
 def _time_ns(frame: CapturedFrame) -> int:

@@ -33,7 +33,7 @@ from netns_lab.output import Format, Output, choices
 
 STDOUT = "-"
 POLL_INTERVAL_S = 0.02
-MANY_FRAMES = 1000
+MANY_FRAMES = 100
 """So many at once, and the next ones are not waited for."""
 LEAST_BUFFER_OCTETS = 64_000
 NICENESS = 19
@@ -82,21 +82,15 @@ def capture_links(directory: LabDirectory, request: CaptureRequest, output: Outp
         enough = stack.enter_context(told_to_end())
         opened = stack.enter_context(_opened(directory, request))
         file = stack.enter_context(_file(request.path)) if request.path is not None else None
-        wall_offset_ns = time.time_ns() - time.monotonic_ns()
-        interfaces = opened.places.interfaces
-        sink: Sink = (
-            LineSink(output, interfaces, wall_offset_ns)
-            if file is None
-            else PcapngSink(file, interfaces, request.snap_octets, request.expression, wall_offset_ns)
-        )
-        capturing = Capturing(opened, request, compiled, sink)
+        seen = [Seen(interface.name) for interface in opened.places.interfaces]
         try:
-            ending = capturing.run(enough)
+            sink = _sink(request, opened.places, file, output)
+            ending = Capturing(opened, request, compiled, sink, seen).run(enough)
         except BrokenPipeError:
             # Whoever read has seen enough. At its end Python would find that out again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ending = Ending.ENOUGH
-    _report(request, capturing.seen, ending, output)
+    _report(request, seen, ending, output)
     return ending is not Ending.ENGINE_GONE
 
 
@@ -143,11 +137,16 @@ class Capturing:
     """Moves frames from the engine to a sink."""
 
     def __init__(
-        self, opened: Opened, request: CaptureRequest, compiled: PacketFilter | None, sink: Sink
+        self,
+        opened: Opened,
+        request: CaptureRequest,
+        compiled: PacketFilter | None,
+        sink: Sink,
+        seen: Sequence[Seen],
     ) -> None:
-        self._opened, self._compiled, self._sink = opened, compiled, sink
+        """`seen` is counted, by interface."""
+        self._opened, self._compiled, self._sink, self._seen = opened, compiled, sink, seen
         self._left, self._for_s = request.frames, request.for_s
-        self.seen = [Seen(interface.name) for interface in opened.places.interfaces]
 
     def run(self, enough: Callable[[], bool]) -> Ending:
         """Until it is enough, by the caller or by the request, or nothing can come any more."""
@@ -158,7 +157,7 @@ class Capturing:
             self._opened.engine.stop_capture(self._opened.reader.memory.id)
         self._take(self._opened.reader.read(last=True))
         self._count_dropped()
-        self._sink.finish(self.seen, begin_ns, time.monotonic_ns())
+        self._sink.finish(self._seen, begin_ns, time.monotonic_ns())
         return ending
 
     def _follow(self, enough: Callable[[], bool], begin_ns: int) -> Ending:
@@ -181,7 +180,7 @@ class Capturing:
         for frame in frames:
             if self._left == 0:
                 break
-            seen = self.seen[number := places.interface(frame)]
+            seen = self._seen[number := places.interface(frame)]
             story = places.story(frame)
             if compiled is not None and not compiled.matches(frame.data, frame.length):
                 seen.filtered += 1
@@ -194,7 +193,7 @@ class Capturing:
             self._sink.write(kept)
 
     def _count_dropped(self) -> None:
-        for number, seen in enumerate(self.seen):
+        for number, seen in enumerate(self._seen):
             places = self._opened.places.places_of(number)
             seen.dropped = sum(self._opened.reader.dropped(wire, point) for wire, point in places)
 
@@ -224,6 +223,13 @@ def _file(path: str) -> Iterator[BinaryIO]:
         return
     with Path(path).open("wb") as file:
         yield file
+
+
+def _sink(request: CaptureRequest, places: Places, file: BinaryIO | None, output: Output) -> Sink:
+    wall_offset_ns = time.time_ns() - time.monotonic_ns()
+    if file is None:
+        return LineSink(output, places.interfaces, wall_offset_ns)
+    return PcapngSink(file, places.interfaces, request.snap_octets, request.expression, wall_offset_ns)
 
 
 @contextmanager

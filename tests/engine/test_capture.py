@@ -207,6 +207,23 @@ def test_reading_while_frames_come_loses_and_repeats_none(bench: Bench) -> None:
     assert reader.read(last=True) == []
 
 
+def test_more_frames_than_are_read_at_once_stay_in_order_of_time(secure: Bench) -> None:
+    """Those of a wire that has less to read do not overtake them."""
+    there, back = frame_of(bytes(1400)), frame_of(bytes(40), sender=1)
+    with capturing(secure.engine, "ch1", points=SENT, ring_octets=4 << 20) as reader:
+        for _ in range(20):
+            carry(secure, [there] * 50)
+            carry(secure, [back], 1)
+        seen: list[CapturedFrame] = []
+        reads = 0
+        while len(seen) < 20 * 51:
+            seen += reader.read()
+            reads += 1
+    assert reads > 1
+    assert seen == sorted(seen, key=lambda frame: frame.time_ns)
+    assert (data(seen, SENT), data(seen, SENT, 1)) == ([there] * 1000, [back] * 20)
+
+
 def test_a_link_removed_during_a_capture_leaves_its_frames(bench: Bench) -> None:
     ports = memory_ports()
     bench.engine.add_link(specification(name="ch2"), ports=ports)

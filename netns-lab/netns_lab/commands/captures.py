@@ -33,7 +33,8 @@ def capture(
         typer.Option(min=1, max=MAXIMUM_SNAP_OCTETS, metavar="OCTETS", help="What is kept of a frame."),
     ] = MAXIMUM_SNAP_OCTETS,
     count: Annotated[
-        int | None, typer.Option(min=1, help="End after so many frames.", show_default=False)
+        int | None,
+        typer.Option(min=1, help="End after so many, each sight of a frame counted.", show_default=False),
     ] = None,
     for_time: Annotated[
         str | None, typer.Option("--for", help="End after this long.", show_default=False)
