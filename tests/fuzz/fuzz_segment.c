@@ -4,23 +4,10 @@
 #include "input.h"
 #include "segment_api.h"
 
-static ql_vnet_header take_header(fuzz_input *input)
-{
-    static const uint8_t types[8] = {0, 1, 4, 5, 3, 0x81, 0x84, 0x85};
-    uint8_t bits = (uint8_t)take(input, 1);
-    return (ql_vnet_header){
-        .flags = bits & 3,
-        .gso_type = types[bits >> 2 & 7],
-        .gso_size = (uint16_t)take(input, bits & 32 ? 2 : 1),
-        .csum_start = (uint16_t)take(input, bits & 64 ? 2 : 1),
-        .csum_offset = (uint16_t)take(input, bits & 128 ? 2 : 1),
-    };
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     fuzz_input input = {data, data + size};
-    ql_vnet_header header = take_header(&input);
+    ql_vnet_header header = take_vnet_header(&input);
     uint32_t frame_octets = (uint32_t)take(&input, 2), octets, cut = 0, payload = 0;
     uint8_t *frame = take_octets(&input, 0, 0, &octets), *to = malloc(frame_octets + !frame_octets);
     ql_segmenter segmenter;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "secy_api.h"
+#include "vnet_api.h"
 
 /* Ends the run, so that libFuzzer keeps the input, unless the condition holds. */
 #define EXPECT(condition)                                                                                    \
@@ -100,4 +101,18 @@ static inline uint64_t take_pn(fuzz_input *input)
     if (bits >> 7)
         return take(input, 8);
     return bases[bits >> 5] + (bits & 31) - 16 * !!(bits >> 5);
+}
+
+/* What a node's kernel says of a frame, true or not. */
+static inline ql_vnet_header take_vnet_header(fuzz_input *input)
+{
+    static const uint8_t types[8] = {0, 1, 4, 5, 3, 0x81, 0x84, 0x85};
+    uint8_t bits = (uint8_t)take(input, 1);
+    return (ql_vnet_header){
+        .flags = bits & 3,
+        .gso_type = types[bits >> 2 & 7],
+        .gso_size = (uint16_t)take(input, bits & 32 ? 2 : 1),
+        .csum_start = (uint16_t)take(input, bits & 64 ? 2 : 1),
+        .csum_offset = (uint16_t)take(input, bits & 128 ? 2 : 1),
+    };
 }
