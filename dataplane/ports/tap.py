@@ -50,7 +50,7 @@ class TapPort:
         with inside(namespace):
             self._descriptor = _open_tap(namespace, interface)
         try:
-            kinds = _negotiate_offload(self._descriptor)
+            kinds = negotiate_offload(self._descriptor)
             self.handle = owned(lib.ql_port_new_tap(self._descriptor, kinds))
             link = get_link(netlink, interface)
             if link is None:
@@ -90,7 +90,7 @@ def _open_tap(namespace: str, interface: str) -> int:
     return descriptor
 
 
-def _negotiate_offload(descriptor: int) -> int:
+def negotiate_offload(descriptor: int) -> int:
     """Asks for super-frames of as many kinds as the kernel has; returns those that it takes."""
     for offload, kinds in _OFFLOADS:
         try:

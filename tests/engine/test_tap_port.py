@@ -1,5 +1,7 @@
 """The port with offload, over socket pairs: super-frames of any number of segments, and what it refuses."""
 
+import errno
+import fcntl
 import struct
 from collections.abc import Iterator
 
@@ -12,10 +14,17 @@ from dataplane.engine import Engine
 from dataplane.links.link import WIRE_COUNTERS
 from dataplane.ports.memory import MemoryPort
 from dataplane.ports.packet import owned
+from dataplane.ports.tap import negotiate_offload
 from tests.engine.bench import ARRIVAL_TIMEOUT_S, specification
 from tests.engine.offload import VnetHeader, segment, super_frame
 from tests.engine.test_segment import PAYLOAD, stacked
 
+FALLBACKS = {
+    0: lib.QL_COALESCE_TCP | lib.QL_COALESCE_UDP,
+    1: lib.QL_COALESCE_TCP,
+    2: 0,
+}
+"""What a kernel takes that refuses so many of the offloads it is asked for."""
 HEADER = struct.Struct("=BBHHHH")
 SENT = tuple[VnetHeader, bytes]
 
@@ -112,3 +121,19 @@ def test_a_checksum_is_completed_on_the_way(pair: Pair) -> None:
     header, frame = stream(1000, 1448)
     plain = VnetHeader(flags=1, csum_start=header.csum_start, csum_offset=header.csum_offset)
     assert pair.carry((plain, frame), received=1) == [(VnetHeader(), segment(header, frame)[0])]
+
+
+@pytest.mark.parametrize(("refused", "kinds"), FALLBACKS.items())
+def test_less_offload_is_asked_for_where_the_kernel_refuses_more(
+    monkeypatch: pytest.MonkeyPatch, refused: int, kinds: int
+) -> None:
+    asked: list[int] = []
+
+    def ioctl(descriptor: int, request: int, offload: int) -> None:
+        asked.append(offload)
+        if len(asked) <= refused:
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(fcntl, "ioctl", ioctl)
+    assert negotiate_offload(3) == kinds
+    assert asked == [0x67, 0x07][: refused + 1]
