@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,6 +19,8 @@ enum {
     FRAMES_A_SEND = 64,            /* QL_BURST */
     MAX_TX_SKB_BUDGET = 9,         /* XDP_MAX_TX_SKB_BUDGET, which older headers lack */
 };
+
+_Static_assert(QL_XDP_FRAME_OCTETS == QL_XDP_CHUNK_OCTETS - XDP_PACKET_HEADROOM, "a frame fills a chunk");
 
 static int bpf(int command, union bpf_attr *attributes)
 {

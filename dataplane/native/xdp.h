@@ -6,8 +6,7 @@
 #include <linux/if_xdp.h>
 #include <stdint.h>
 
-/* Powers of two; a chunk is as long as can be. What a TAP device queues at most, 1000 frames, is received
-   here, too. */
+/* Powers of two. A chunk is a page, the longest there may be, and a TAP device queues 1000 frames, too. */
 enum { QL_XDP_RECEIVE_CHUNKS = 1024, QL_XDP_TRANSMIT_CHUNKS = 512, QL_XDP_CHUNK_OCTETS = 4096 };
 
 /* A ring with one producer and one consumer, one of which is the kernel. */
@@ -33,8 +32,8 @@ typedef struct {
     ql_xdp_ring fill, receive, transmit, completion;
 } ql_xdp_socket;
 
-/* Opens a socket on queue 0 of a device of the calling thread's network
-   namespace. -1 with errno set, and `*refused` saying what the kernel refused; nothing is left open then. */
+/* Opens a socket on queue 0 of a device of the calling thread's network namespace. -1 with errno set, and
+   `*refused` saying what the kernel refused; nothing is left open then. */
 int ql_xdp_open(ql_xdp_socket *xdp, uint32_t ifindex, const char **refused);
 void ql_xdp_close(ql_xdp_socket *xdp);
 
@@ -56,8 +55,7 @@ static inline struct xdp_desc *ql_xdp_descriptor(const ql_xdp_ring *ring, uint32
     return (struct xdp_desc *)ring->entries + (at & ring->mask);
 }
 
-/* Hands that many entries to the other side: `index` is the producer's or the consumer's, whichever we are.
- */
+/* Hands that many entries to the other side: `index` is the producer's or the consumer's, whichever is us. */
 static inline void ql_xdp_advance(uint32_t *index, uint32_t entries)
 {
     __atomic_store_n(index, *index + entries, __ATOMIC_RELEASE);

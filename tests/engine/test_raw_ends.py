@@ -85,6 +85,12 @@ def far_station() -> socket.socket:
     return station
 
 
+def has_ipv6_loopback_route() -> bool:
+    """On this machine: other tests may change its other routes meanwhile."""
+    routes = [line.split() for line in Path("/proc/net/ipv6_route").read_text().splitlines()]
+    return any((route[0], route[-1]) == ("1".zfill(32), "lo") for route in routes)
+
+
 def up(engine: Engine) -> None:
     def has_carrier() -> bool:
         engine.attend()
@@ -162,9 +168,9 @@ def test_the_nodes_carrier_follows_the_device(engine: Engine) -> None:
 
 def test_the_machines_own_ipv6_routes_stay_when_devices_are_left(engine: Engine) -> None:
     engine.add_link(specification(macsec=None))
-    before = ip("-6", "route", "show", "table", "all")
+    assert has_ipv6_loopback_route()
     engine.leave_devices()
-    assert ip("-6", "route", "show", "table", "all") == before
+    assert has_ipv6_loopback_route()
 
 
 def test_what_a_device_cannot_be_is_said(engine: Engine) -> None:
