@@ -3,11 +3,10 @@
 
 /* Where on a wire a frame was captured. */
 enum ql_capture_point {
-    QL_CAPTURE_SENT = 1,     /* clear, as the sending port gave it */
-    QL_CAPTURE_WIRE = 2,     /* between the SecYs, before the wire loses or delays it */
-    QL_CAPTURE_REFUSED = 4,  /* what the receiving SecY does not deliver: addresses and tags alone */
-    QL_CAPTURE_RECEIVED = 8, /* clear, as the receiving port gets it */
-    QL_CAPTURE_LIMIT = 4     /* captures that a wire can have at once */
+    QL_CAPTURE_SENT = 1,    /* clear, as the sending port gave it */
+    QL_CAPTURE_WIRE = 2,    /* between the SecYs, before the wire loses or delays it */
+    QL_CAPTURE_REFUSED = 4, /* what the receiving SecY does not deliver: addresses and tags alone */
+    QL_CAPTURE_RECEIVED = 8 /* clear, as the receiving port gets it */
 };
 
 /* A frame in a ring: this, and then `captured` octets padded to 8. No key is in it. */
@@ -24,9 +23,10 @@ typedef struct {
 } ql_capture_record;
 
 /* A capture of one wire: a ring in memory that another process maps. One thread writes, which waits for
-   nobody and drops and counts what finds the ring full; one reads. `points` are a sum. ring_octets, in front
-   of which lie QL_CAPTURE_RING_OCTETS more, is a multiple of 8. NULL without memory. */
-enum { QL_CAPTURE_HEADER_OCTETS = 192 };
+   nobody and drops and counts what finds the ring full; one reads. `memory`, zeroed, has
+   QL_CAPTURE_HEADER_OCTETS and then ring_octets, a multiple of 8. `points` are a sum. NULL without memory. A
+   wire can have QL_CAPTURE_LIMIT at once. */
+enum { QL_CAPTURE_HEADER_OCTETS = 192, QL_CAPTURE_LIMIT = 4 };
 typedef struct ql_capture ql_capture;
 ql_capture *ql_capture_new(void *memory, uint64_t ring_octets, uint32_t snap_octets, uint32_t points);
 /* Tells the reader that no more will come. The memory stays the caller's. */

@@ -238,9 +238,9 @@ def _opened(directory: LabDirectory, request: CaptureRequest) -> Iterator[Opened
     try:
         with closing(EngineClient(directory.engine_socket)) as engine:
             states = _links(engine, request.links)
+            wires = chosen_wires(states, request.direction)
             if request.with_keys:
                 write_wireshark_keys(Path(f"{request.path}.keys"), exported_keys(engine, states))
-            wires = chosen_wires(states, request.direction)
             ring_octets = request.buffer_octets // len(wires) // RING_UNIT_OCTETS * RING_UNIT_OCTETS
             points = request.side.points
             memory = engine.start_capture(wires, points, request.snap_octets, ring_octets)
