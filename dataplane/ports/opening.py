@@ -5,6 +5,7 @@ from dataplane.macsec.sectag import ETHERNET_HEADER_OCTETS, VLAN_TAG_OCTETS
 from dataplane.netlink import NetlinkSocket
 from dataplane.ports.device import XDP_FRAME_OCTETS, packet_socket_handle, xdp_handle
 from dataplane.ports.ethernet import EthernetPort
+from dataplane.ports.ethtool import coalesces
 from dataplane.ports.port import InterfacePort
 from dataplane.ports.tap import TapPort
 from dataplane.ports.veth import VethNamespace, VethPort
@@ -47,6 +48,12 @@ class PortMaker:
 def _open_ethernet(link: LinkSpecification, where: EndSpecification, netlink: NetlinkSocket) -> EthernetPort:
     open_socket = packet_socket_handle if where.port is PortType.PACKET else xdp_handle
     port = EthernetPort(where.interface, netlink, open_socket)
+    if where.port is PortType.PACKET and link.macsec is None and coalesces(where.interface):
+        port.close()
+        raise OSError(
+            f"{where.interface} puts frames together that it receives, expected each as it was sent:"
+            f" `ethtool -K {where.interface} gro off lro off`"
+        )
     limit = port.mtu
     if where.port is not PortType.PACKET:
         limit = min(limit, XDP_FRAME_OCTETS - ETHERNET_HEADER_OCTETS - VLAN_TAG_OCTETS)

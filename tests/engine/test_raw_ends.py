@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+from array import array
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -22,6 +23,7 @@ from dataplane.macsec.reference import ReferenceSecY
 from dataplane.macsec.sak import Sak
 from dataplane.macsec.secy import SecYConfig
 from dataplane.namespace import OWN_NAMESPACE
+from dataplane.ports.ethtool import ask
 from tests.engine.bench import A_MAC, ARRIVAL_TIMEOUT_S, B_MAC
 from tests.engine.test_killed_engine import engine_process
 from tests.engine.test_tap import (
@@ -46,6 +48,7 @@ OUR_SCI, PEER_SCI = sci_of(A_MAC), sci_of(B_MAC)
 MACSEC = MacsecSpecification(peer_sci=PEER_SCI.hex())
 MACSEC_ETHERTYPE = 0x88E5
 ETH_P_ALL = 3
+ETHTOOL_SGRO = 0x2C
 
 
 @pytest.fixture
@@ -141,6 +144,18 @@ def test_a_plain_link_leads_out_as_it_is_and_the_device_is_put_back(engine: Engi
     engine.remove_link("out")
     assert device() == before
     engine.add_link(specification(macsec=None))  # the place at the queue is free again
+
+
+def test_a_packet_socket_gets_plain_frames_only_as_they_were_sent(engine: Engine) -> None:
+    link = specification(PortType.PACKET, macsec=None)
+    before = device()
+    for on in (1, 0):
+        ask(NIC, array("I", [ETHTOOL_SGRO, on]))
+        if on:
+            with pytest.raises(LinkError, match=f"{NIC} puts frames together .*`ethtool -K {NIC} gro off"):
+                engine.add_link(link)
+            assert device() == before
+    engine.add_link(link)
 
 
 def test_a_killed_engine_leaves_the_device_as_it_was(namespaces: None, nic: None, tmp_path: Path) -> None:
