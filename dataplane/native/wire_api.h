@@ -35,8 +35,8 @@ enum {
     QL_WIRE_COUNTERS = 48
 };
 
-/* One direction of a link. Ports and SecYs stay the caller's and must outlive the wire. A plain link has no
-   SecY. */
+/* One direction of a link. Ports, SecYs and counters stay the caller's and must outlive the wire. A plain
+   link has no SecY. */
 typedef struct {
     ql_port *sending;
     ql_port *receiving;
@@ -51,7 +51,7 @@ typedef struct ql_engine ql_engine;
 /* Starts the worker threads; NULL with errno set where that fails. A worker sleeps when nothing was to do for
    busy_poll_ns: 0 at once, UINT64_MAX never. */
 ql_engine *ql_engine_new(uint32_t workers, uint64_t busy_poll_ns);
-/* Stops the workers. Wires are forgotten; what they refer to is not touched. */
+/* Stops the workers and forgets the wires with the frames on them; what ports still hold stays there. */
 void ql_engine_free(ql_engine *engine);
 /* Readable when a port went away, a SecY stopped sending or sends again, or its alarm went off: read it, then
    look at the wires. */

@@ -184,6 +184,12 @@ def test_a_duplicate_follows_its_original(line: Making) -> None:
     assert near(len(twice), FRAMES * 0.1, (FRAMES * 0.1 * 0.9) ** 0.5)
 
 
+def test_that_a_frame_is_not_lost_says_nothing_of_whether_it_is_doubled(line: Making) -> None:
+    trial = line(loss=0.5, duplicate=0.5)
+    survivors(trial)
+    assert near(trial.counter("duplicated"), FRAMES / 4, (FRAMES * 3 / 16) ** 0.5)
+
+
 def test_a_corrupted_frame_has_one_bit_inverted_anywhere(line: Making) -> None:
     trial, frame = line(corrupt=0.2), bytes(range(60))
     flips = []

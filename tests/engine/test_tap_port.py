@@ -123,6 +123,18 @@ def test_a_checksum_is_completed_on_the_way(pair: Pair) -> None:
     assert pair.carry((plain, frame), received=1) == [(VnetHeader(), segment(header, frame)[0])]
 
 
+def test_a_flow_keeps_its_order_and_a_damaged_frame_comes_alone_as_it_was(pair: Pair) -> None:
+    frames = cut([stream(7000, 1400)])
+    frames[2] = frames[2][:-1] + bytes([frames[2][-1] ^ 1])
+    for frame in frames:
+        pair.ports[0].send(VnetHeader(), frame)
+    arrived: list[SENT] = []
+    while len(cut(arrived)) < len(frames):
+        arrived.append(pair.ports[1].receive())
+    assert cut(arrived) == frames
+    assert (VnetHeader(), frames[2]) in arrived
+
+
 @pytest.mark.parametrize(("refused", "kinds"), FALLBACKS.items())
 def test_less_offload_is_asked_for_where_the_kernel_refuses_more(
     monkeypatch: pytest.MonkeyPatch, refused: int, kinds: int
