@@ -74,8 +74,8 @@ static void serve(ql_worker *worker, uint32_t slot)
 /* Lets frames go on that are due; whether there were some. */
 static int release(ql_worker *worker)
 {
-    uint64_t now_ns = ql_now_ns();
-    if (atomic_load(&worker->next_ns) > now_ns)
+    uint64_t next_ns = atomic_load(&worker->next_ns), now_ns;
+    if (next_ns == UINT64_MAX || next_ns > (now_ns = ql_now_ns()))
         return 0;
     ql_worker_lock(worker);
     ql_wire *wire = ql_deadlines_first(&worker->deadlines);
@@ -122,7 +122,8 @@ static void *work(void *argument)
             if (events[i].data.u64 != WAKE)
                 serve(worker, (uint32_t)events[i].data.u64);
             else if (read(worker->wake_fd, &count, sizeof count) < 0)
-                continue; /* nothing to do but to look at the deadlines */
+                continue;    /* nothing to do but to look at the deadlines */
+            release(worker); /* what is due does not wait for all ports that are ready */
         }
         while (release(worker))
             worked = 1;
