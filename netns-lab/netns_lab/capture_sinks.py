@@ -111,7 +111,7 @@ class LineSink:
         """Prints the frames."""
         for frame, number, story in kept:
             inbound = direction(frame) == INBOUND
-            summary = headline(frame.data.ljust(frame.length, b"\0"))
+            summary = _summary(frame.data, frame.length)
             seconds, ns = divmod(frame.time_ns + self._wall_offset_ns, NS_PER_S)
             document = {
                 "time_ns": frame.time_ns + self._wall_offset_ns,
@@ -136,3 +136,9 @@ class LineSink:
 
     def finish(self, seen: Sequence[Seen], begin_ns: int, end_ns: int) -> None:
         """Leaves that to who prints the sums."""
+
+
+def _summary(data: bytes, octets: int) -> str:
+    """One line about a frame of so many octets, of which only the first may be kept."""
+    zeros, ones = (headline(data.ljust(octets, missing)) for missing in (b"\0", b"\xff"))
+    return zeros if zeros == ones else f"headers cut off behind octet {len(data)}"

@@ -59,7 +59,7 @@ def one_frame(word: str, number: int) -> RecordedFrame:
 
 def _is_file(word: str) -> bool:
     try:
-        return Path(word).exists()
+        return word != "" and Path(word).exists()
     except (OSError, ValueError):  # too long for a name, or of characters that no name has
         return False
 

@@ -170,6 +170,7 @@ def test_raw_octets_are_a_frame_as_they_stand(explain: Explain, tmp_path: Path) 
         ((SECURED, "--next-pn", "4294967297"), "packet number 4294967297, expected 1 to 4294967295"),
         ((SECURED, "--with-keys"), "--with-keys goes with --link"),
         ((SECURED, "--link", "ch1", "--next-pn", "3"), "--link tells how the SecY is set"),
+        (("",), "'' is no file, and as a frame: found no octets"),
         ((bytes(70000).hex(),), "found a frame of 70000 octets, expected at most 65535"),
     ],
 )

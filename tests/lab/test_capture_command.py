@@ -168,6 +168,10 @@ def test_without_a_file_there_is_a_line_a_frame_or_a_json_object(lab: Lab, engin
         out, err = ended(process)
     documents = list(map(json.loads, out.splitlines()))
     assert {document["interface"] for document in documents} <= {"ch1 wire a->b", "ch1 wire b->a"}
+    with capture(lab, engine, "ch1", "--side", "clear", "--filter", UDP_ONLY, "--snap", "20") as process:
+        cross(lab, "ch1")
+        out, err = ended(process)
+    assert all("headers cut off behind octet 20 [PN " in line for line in out.splitlines()), out
     (fields,) = {tuple(document) for document in documents}
     assert fields == (
         *("time_ns", "interface", "direction", "octets", "sci", "pn", "verdict", "dropped", "summary"),
