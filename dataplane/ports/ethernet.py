@@ -2,7 +2,8 @@
 
 What the device receives comes to the port alone (AF_XDP) or also to the machine (packet socket). The device
 is as it was before as soon as the port is closed or its owner dies: promiscuous mode is a socket's, the XDP
-program's attachment a descriptor. Left out: several receive queues, offloads that take a VLAN tag away.
+program's attachment a descriptor. Left out: several receive queues, offloads that take a VLAN tag away, and
+neighbors whose frames are unfinished: a veth peer needs `ethtool -K PEER tx off`.
 """
 
 import socket
