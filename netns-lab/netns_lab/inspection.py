@@ -21,6 +21,7 @@ ORDINARY_COUNTERS = {
     "InOctetsDecrypted",
 }
 """Of frames that were sent and delivered as they should; all others are told only where they count."""
+_CARRIER = {True: "up", False: "down", None: "-"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def _link_rows(document: dict[str, Any]) -> Rows:
     rows = []
     for link in document["links"]:
         ends = [f"{end['node']}:{end['interface']}" for end in link["endpoints"]]
-        carrier = "/".join("up" if end["carrier"] else "down" for end in link["endpoints"])
+        carrier = "/".join(_CARRIER[end["carrier"]] for end in link["endpoints"])
         rates, bits, queued, latency_us = (
             [direction[name] for direction in link["directions"]]
             for name in ("frames_per_s", "rate_mbps", "queue_octets", "latency_us")

@@ -112,6 +112,8 @@ def _link_families(labs: Sequence[LabReading]) -> Iterator[Metric]:
         cipher = state.macsec.cipher if state.macsec else ""
         info.add_metric((lab, state.name), {"type": state.type.value, "cipher": cipher})
         for end, up in zip(state.ends, link.carriers, strict=True):
+            if end.node == ETHERNET:
+                continue
             carrier.add_metric((lab, state.name, end.node, end.interface), up)
     yield info
     yield carrier

@@ -6,13 +6,14 @@ import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from dataplane.interface import LinkState
+from dataplane.interface import EndState, LinkState
 from dataplane.lines import Document
 from dataplane.links.link import LINK_SLOTS, Counters, LinkCounters
 from dataplane.macsec.counters import counters_by_name, linux_counters
 from dataplane.namespace import NAMESPACE_DIRECTORY
 from netns_lab.clock import wall_time
 from netns_lab.impairments import impairment_documents
+from netns_lab.plan import ETHERNET
 from netns_lab.processes import last_line
 from netns_lab.rates import Readings, direction_documents
 
@@ -156,7 +157,7 @@ class Views:
                     "name": state.name,
                     "type": state.type,
                     "endpoints": [
-                        {"node": end.node, "interface": end.interface, "carrier": end.carrier}
+                        {"node": end.node, "interface": end.interface, "carrier": _carrier(end)}
                         for end in state.ends
                     ],
                     "state": state.state,
@@ -256,3 +257,8 @@ class Views:
             for name, router in self._controller.routers.items()
             for route in router.installed()
         ]
+
+
+def _carrier(end: EndState) -> bool | None:
+    """Whether the interface at this end has carrier; None for a device of the machine, which sets its own."""
+    return None if end.node == ETHERNET else end.carrier

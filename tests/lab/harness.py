@@ -63,7 +63,7 @@ class Lab:
         links = self.json("inspect", "links")["links"]
         return next(link for link in links if link["name"] == name)
 
-    def carriers(self, name: str) -> list[bool]:
+    def carriers(self, name: str) -> list[bool | None]:
         return [end["carrier"] for end in self.link(name)["endpoints"]]
 
     def established(self) -> int:
