@@ -221,8 +221,12 @@ def _file(path: str) -> Iterator[BinaryIO]:
     if path == STDOUT:
         yield sys.stdout.buffer
         return
-    with Path(path).open("wb") as file:
-        yield file
+    try:
+        with Path(path).open("wb") as file:
+            yield file
+    except OSError as error:
+        error.filename = path  # what a write raises, as on a full disk, does not say it
+        raise
 
 
 def _sink(request: CaptureRequest, places: Places, file: BinaryIO | None, output: Output) -> Sink:

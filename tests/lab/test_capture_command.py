@@ -243,6 +243,11 @@ def test_what_cannot_be_captured_is_one_sentence_and_leaves_the_file_as_it_is(
         assert answer.returncode == 2
         assert expected in answer.stderr
         assert len(answer.stderr.splitlines()) == 1
+    full = lab.run("capture", "ch1", "-w", "/dev/full")
+    assert (full.returncode, full.stderr) == (
+        2,
+        "quadlink: [Errno 28] No space left on device: '/dev/full'\n",
+    )
     assert path.read_text() == "the capture of yesterday"
     assert not path.with_name("capture.pcapng.keys").exists()
 
