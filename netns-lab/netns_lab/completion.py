@@ -106,14 +106,14 @@ def link_names(context: typer.Context) -> list[str]:
 
 
 def link_directions(context: typer.Context) -> list[str]:
-    """Both directions of the link that the command line names."""
+    """Both directions of the link that the command line names first."""
     from netns_lab.impairments import directions
 
     lab = _lab(context)
     # Behind an option that still lacks its value, arguments are not told apart yet.
-    link = context.params.get("link") or next(iter(context.args), "")
+    named = context.params.get("links") or [context.params.get("link") or next(iter(context.args), "")]
     try:
-        nodes = read_names(lab).links.get(link) if lab else None
+        nodes = read_names(lab).links.get(named[0]) if lab else None
     except (LabError, OSError):
         return []
     return list(directions(nodes)) if nodes else []

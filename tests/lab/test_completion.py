@@ -53,6 +53,7 @@ def test_bash_is_offered_the_labs_names(quad: Lab) -> None:
         "impair set ch1 loss = 1% jitter_model = p": ["pareto"],
         "impair set ch1 loss_model=independent loss": ["loss=", "loss_in_burst="],
         "impair set ch1 --direction ": ["aws-gcp", "gcp-aws"],
+        "capture ch1 --direction ": ["aws-gcp", "gcp-aws"],
         "impair clear ch": ["ch1", "ch2", "ch3", "ch4"],
         "up net": [],  # bash completes names of files itself
     }

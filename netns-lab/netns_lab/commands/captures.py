@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from netns_lab.completion import capture_sides, files, link_names
+from netns_lab.completion import capture_sides, files, link_directions, link_names
 from netns_lab.directory import LabError
 from netns_lab.options import EXIT_FAIL, FormatOption, Name, lab, need_root, octets, output, seconds
 from netns_lab.output import choices
@@ -20,7 +20,13 @@ def capture(
         typer.Option(help="As of tcpdump, on each frame as it is at its side.", show_default=False),
     ] = None,
     direction: Annotated[
-        str | None, typer.Option(metavar="A-B", help="Only what node A sends to B.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="A-B",
+            help="Only what node A sends to B.",
+            show_default=False,
+            autocompletion=link_directions,
+        ),
     ] = None,
     write: Annotated[
         str | None,

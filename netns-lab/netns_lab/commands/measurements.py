@@ -59,7 +59,7 @@ def bench(
         str, typer.Argument(metavar="NAME", help="smoke, scale, link, impairment, probes or crypto.")
     ],
     only: Annotated[
-        list[str] | None, typer.Option(metavar="PART", help="This part of link; repeatable.")
+        list[str] | None, typer.Option(metavar="PART", help="This part of link, such as tcp; repeatable.")
     ] = None,
     format: FormatOption = None,
 ) -> None:
