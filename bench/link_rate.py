@@ -1,7 +1,6 @@
 """Smallest frames a second through a MACsec link, the engine on one core, by the kind of the link's ports."""
 
 import json
-import os
 import subprocess
 from functools import partial
 
@@ -11,7 +10,7 @@ from bench.flood import FRAME_OCTETS, frames_per_s, prepare
 from bench.link_effort import Effort
 from bench.link_lab import LinkLab, Settings, link_lab
 from bench.pairs import Pair, veth_pair
-from bench.sampling import in_turn
+from bench.sampling import in_turn, two_cores
 
 GOALS_MPPS = {"tap": 0.8, "xdp": 0.9}
 ONE_WORKER: Settings = {"engine": {"workers": 1}}
@@ -20,7 +19,7 @@ FRAMES_PER_MILLION = 1e6
 
 def small_frames(effort: Effort) -> list[Figure]:
     """Frames that arrive while another core sends as many as it can; over bare veth, too."""
-    first, *_, last = sorted(os.sched_getaffinity(0))
+    first, last = two_cores()
     links: dict[str, Settings] = {port: {"port": port} for port in GOALS_MPPS}
     with link_lab(links, ONE_WORKER) as lab, veth_pair() as veth:
         pin(lab.engine_pid(), first)

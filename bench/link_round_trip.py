@@ -1,6 +1,5 @@
 """Round trips over an idle link beside bare veth, in three modes, and what an idle engine takes of a core."""
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from bench.figures import Figure, figure
 from bench.link_effort import Effort
 from bench.link_lab import Settings, link_lab
 from bench.pairs import Pair, veth_pair
-from bench.sampling import in_turn
+from bench.sampling import in_turn, two_cores
 from dataplane.probes.histogram import HIGHEST_NS, Histogram
 from dataplane.probes.round_trips import LIMIT_S, measure_round_trips
 
@@ -51,10 +50,10 @@ def round_trips(effort: Effort) -> list[Figure]:
 
 
 def _in_mode(mode: Mode, effort: Effort) -> list[Figure]:
-    first, *_, last = sorted(os.sched_getaffinity(0))
     with link_lab({"link": {}}, mode.settings) as lab, veth_pair() as veth:
         cores: tuple[int, int] | None = None
         if mode.settings:
+            first, last = two_cores()
             pin(lab.engine_pid(), first)
             cores = (last, last)
         ways = {"veth": veth, "link": lab.pair("link")}

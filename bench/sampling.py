@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from netns_lab.directory import LabError
+
 Result = TypeVar("Result")
 
 
@@ -43,6 +45,14 @@ def in_turn(measurements: Mapping[str, Callable[[], Result]], rounds: int) -> di
         for name, measure in measurements.items():
             samples[name].append(measure())
     return samples
+
+
+def two_cores() -> tuple[int, int]:
+    """The first and the last core that this process may use; LabError where it is but one."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        raise LabError("this is measured on two cores, and there is but one here")
+    return cores[0], cores[-1]
 
 
 @contextmanager
