@@ -156,8 +156,12 @@ int ql_worker_start(ql_worker *worker, int notify_fd, int stop_fd, uint64_t busy
     pthread_mutex_init(&worker->lock, NULL);
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int failed = worker->epoll_fd < 0 || worker->wake_fd < 0 || watch(worker, stop_fd, STOP) < 0 ||
-                 watch(worker, worker->wake_fd, WAKE) < 0;
+    struct epoll_event event;
+    struct timespec at_once = {0, 0};
+    int failed = worker->epoll_fd < 0 || worker->wake_fd < 0 ||
+                 /* which kernels have since 5.11, and not every container allows: better told here */
+                 epoll_pwait2(worker->epoll_fd, &event, 1, &at_once, NULL) < 0 ||
+                 watch(worker, stop_fd, STOP) < 0 || watch(worker, worker->wake_fd, WAKE) < 0;
     if (!failed) {
         int error = pthread_create(&worker->thread, NULL, work, worker);
         failed = error != 0;
