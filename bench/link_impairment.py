@@ -12,6 +12,7 @@ from bench.link_lab import link_lab
 from bench.one_way import END_TIMEOUT_S, GRACE_S, payload_octets, send, way
 from bench.pairs import Pair
 from bench.sampling import in_turn
+from dataplane.links.specification import MACSEC_OCTETS
 from dataplane.probes.histogram import HIGHEST_NS, Histogram
 from dataplane.probes.load import Load
 from dataplane.probes.session import ProbeSession
@@ -19,15 +20,12 @@ from dataplane.probes.session import ProbeSession
 FAST_PPS = 100_000
 SMALL_FRAME_OCTETS = 60
 LARGE_FRAME_OCTETS = 1514
-MACSEC_OCTETS = 32
-"""SecTAG with SCI, and ICV."""
 DELAY_MS = 10
 DELAY_GOAL_US = 100
 RATE_MBPS = 1000
 OFFERED_SHARE = 1.3
 RATE_GOAL_PERCENT = 1
 LOSS_PERCENT = 1
-LOSS_FRAMES = 100_000
 LOSS_GOAL_POINTS = 0.1
 NS_PER_US = 1e3
 US_PER_S = 1e6
@@ -130,5 +128,5 @@ def _small(packets_per_s: int, duration_s: float) -> Load:
 
 def _median_us(times: Histogram) -> float:
     value = times.percentile_us(50)
-    assert value is not None  # an engine that carries nothing is an error before
+    assert value is not None  # something arrived
     return value
