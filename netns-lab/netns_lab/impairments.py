@@ -115,7 +115,7 @@ def _queue() -> Key:
         read,
         write,
         "a duration or a size such as 50ms or 256kB, or none",
-        _text("how much may wait for the rate, such as 50ms or 256kB", "[0-9.]+ ?(us|ms|s|m|B|kB|MB)"),
+        _text("how much may wait for the rate, such as 50ms or 256kB", "[0-9.]+ ?(us|ms|s|m|B|kB|MB|GB)"),
         needs="rate",
     )
 

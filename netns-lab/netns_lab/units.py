@@ -12,7 +12,7 @@ from decimal import Decimal
 _DURATION_S = {"us": Decimal("1e-6"), "ms": Decimal("1e-3"), "s": Decimal(1), "m": Decimal(60)}
 _RATE_MBPS = {"kbit": Decimal("1e-3"), "mbit": Decimal(1), "gbit": Decimal(1000)}
 _SHARE = {"%": Decimal("0.01")}
-_SIZE_OCTETS = {"B": Decimal(1), "kB": Decimal(1000), "MB": Decimal(1_000_000)}
+_SIZE_OCTETS = {"B": Decimal(1), "kB": Decimal(1000), "MB": Decimal(10**6), "GB": Decimal(10**9)}
 
 _NUMBER_AND_UNIT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,20})?) ?([a-zA-Z%]+)", re.ASCII)
 
@@ -41,7 +41,7 @@ def share(text: str) -> float:
 
 
 def size_octets(text: str) -> int:
-    """Whole octets of `1500B`, `256kB` (256,000) or `4MB`."""
+    """Whole octets of `1500B`, `256kB` (256,000), `4MB` or `1GB`."""
     expected = "a size in whole octets such as 256kB"
     value = _read(text, _SIZE_OCTETS, expected)
     if value != int(value):

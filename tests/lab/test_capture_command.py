@@ -237,6 +237,7 @@ def test_what_cannot_be_captured_is_one_sentence_and_leaves_the_file_as_it_is(
         (("ch1", "--filter", "udp prt 7"), "--filter: found 'udp prt 7', expected a filter"),
         (("ch1", "--side", "dark"), "--side: found 'dark', expected clear, wire or both"),
         (("ch1", "--buffer", "1kB"), "--buffer: found 1000 octets, expected 64kB to 1GB"),
+        (("ch1", "--buffer", "2GB"), "--buffer: found 2000000000 octets, expected 64kB to 1GB"),
         (("ch3", "--with-keys"), "--with-keys: link ch3 has what Wireshark does not decrypt"),
     ):
         answer = lab.run("capture", *words, "-w", str(path))

@@ -44,7 +44,8 @@ def test_whole_durations_are_exact(number: int, unit: str) -> None:
 
 
 def test_sizes_are_whole_octets() -> None:
-    assert [units.size_octets(text) for text in ("1500B", "256kB", "1.5 MB")] == [1500, 256_000, 1_500_000]
+    sizes = {"1500B": 1500, "256kB": 256_000, "1.5 MB": 1_500_000, "1GB": 10**9}
+    assert {text: units.size_octets(text) for text in sizes} == sizes
     for text in ("1.5B", "256KB", "256", "1kb"):
         with pytest.raises(
             ValueError, match=f"^found '{text}', expected a size in whole octets such as 256kB$"
