@@ -228,7 +228,7 @@ def test_a_venv_that_came_from_another_machine_gets_the_packages_it_lacks(machin
 @pytest.mark.parametrize(
     ("command", "packages"),
     [
-        ("test", ["clang libclang-rt-dev", "iperf3 wireguard-go wireguard-tools", "libpcap0.8"]),
+        ("test", ["clang libclang-rt-dev", "tshark", "iperf3 wireguard-go wireguard-tools", "libpcap0.8"]),
         ("bench", ["iperf3 wireguard-go wireguard-tools"]),
         ("capture", ["libpcap0.8"]),
         ("up", []),

@@ -278,7 +278,7 @@ def test_with_keys_there_are_settings_for_wireshark_and_the_engine_logs_it(
 def tshark() -> str:
     found = shutil.which("tshark")
     if found is None:
-        pytest.skip("needs tshark: apt-get install tshark")
+        pytest.skip("needs tshark, which `sudo ./quadlink test` installs")
     return found
 
 
@@ -301,17 +301,24 @@ def test_tshark_reads_a_pipe_while_it_is_written(lab: Lab, engine: EngineClient,
     assert udp <= wire
 
 
-def test_tshark_decrypts_by_the_settings(lab: Lab, engine: EngineClient, tshark: str, tmp_path: Path) -> None:
-    known = subprocess.run([tshark, "-G", "fields"], capture_output=True, text=True, check=True).stdout
-    if "macsec.decrypted_data" not in known:
-        pytest.skip("needs tshark 4.4 or later: older ones do not decrypt MACsec")
+def test_the_settings_decrypt_what_was_captured(
+    lab: Lab, engine: EngineClient, tshark: str, tmp_path: Path
+) -> None:
+    """By scapy, and by tshark where it is one of 4.4 or later, which are the first to decrypt MACsec."""
     path = tmp_path / "capture.pcapng"
     with capture(lab, engine, "ch1", "-w", str(path), "--side", "wire", "--with-keys") as process:
         cross(lab, "ch1")
         ended(process)
+    folder = path.with_name("capture.pcapng.keys")
+    key = bytes.fromhex((folder / "psk_config_data").read_text().partition(",")[0])
+    inside = [Ether(decrypted(frame.data, key)) for frames in frames_of(path).values() for frame in frames]
+    assert sum(UDP in packet and packet[UDP].len == 10 for packet in inside) == 3
+    known = subprocess.run([tshark, "-G", "fields"], capture_output=True, text=True, check=True).stdout
+    if "macsec.decrypted_data" not in known:
+        return
     done = subprocess.run(
         [tshark, "-r", str(path), "-Y", "macsec && udp.length == 10"],
-        env=os.environ | {"WIRESHARK_CONFIG_DIR": f"{path}.keys"},
+        env=os.environ | {"WIRESHARK_CONFIG_DIR": str(folder)},
         capture_output=True,
         text=True,
         check=True,

@@ -152,9 +152,9 @@ def streams(frames: Sequence[Packet], kind: type[Packet]) -> dict[bytes, list[Pa
 
 
 def expect_no_complaint(frames: list[bytes], folder: Path) -> None:
-    """By tshark, where it is installed, with every checksum looked at."""
+    """By tshark, with every checksum looked at."""
     if shutil.which("tshark") is None:
-        return
+        pytest.skip("needs tshark, which `sudo ./quadlink test` installs")
     wrpcap(str(folder / "frames.pcap"), [Ether(frame) for frame in frames])
     layers = ("ip", "tcp", "udp")
     options = [word for layer in layers for word in ("-o", f"{layer}.check_checksum:TRUE")]
