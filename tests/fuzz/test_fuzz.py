@@ -6,7 +6,7 @@ import pytest
 
 from tests.fuzz.targets import TARGETS, build, fuzz, kept_corpus, missing
 
-SECONDS = 3
+SECONDS = 2
 LONG_SECONDS = 90
 
 
