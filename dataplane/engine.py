@@ -42,7 +42,6 @@ from dataplane.ports.opening import PortMaker
 from dataplane.ports.port import InterfacePort, Port
 
 MAXIMUM_LINKS = 4096
-ALWAYS_NS = 2**64 - 1
 log = logging.getLogger("engine")
 MTU_OCTETS = range(68, 65522)
 """What IPv4 needs at least (RFC 791) and what a TAP device can have at most."""
@@ -85,7 +84,7 @@ class Engine:
         self._on_event = on_event
         self._now_ns = now_ns
         self._counters = np.frombuffer(_counter_memory(counters_path), dtype=np.uint64)
-        self._core = lib.ql_engine_new(workers or os.cpu_count() or 1, ALWAYS_NS if busy_poll else 0)
+        self._core = lib.ql_engine_new(workers or os.cpu_count() or 1, busy_poll)
         if self._core == ffi.NULL:
             raise OSError(ffi.errno, f"no worker threads: {os.strerror(ffi.errno)}")
 

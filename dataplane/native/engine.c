@@ -34,7 +34,7 @@ static ql_wire *find(ql_engine *engine, uint32_t id)
     return slot < worker->slots ? worker->wires[slot] : NULL;
 }
 
-ql_engine *ql_engine_new(uint32_t workers, uint64_t busy_poll_ns)
+ql_engine *ql_engine_new(uint32_t workers, int busy_poll)
 {
     if (workers == 0) {
         errno = EINVAL;
@@ -48,7 +48,7 @@ ql_engine *ql_engine_new(uint32_t workers, uint64_t busy_poll_ns)
     int failed = engine->event_fd < 0 || engine->stop_fd < 0;
     while (!failed && engine->worker_count < workers) {
         ql_worker *worker = &engine->workers[engine->worker_count];
-        failed = ql_worker_start(worker, engine->event_fd, engine->stop_fd, busy_poll_ns) < 0;
+        failed = ql_worker_start(worker, engine->event_fd, engine->stop_fd, busy_poll) < 0;
         if (!failed)
             engine->worker_count++;
     }

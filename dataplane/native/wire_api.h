@@ -48,9 +48,8 @@ typedef struct {
 } ql_wire_config;
 
 typedef struct ql_engine ql_engine;
-/* Starts the worker threads; NULL with errno set where that fails. A worker sleeps when nothing was to do for
-   busy_poll_ns: 0 at once, UINT64_MAX never. */
-ql_engine *ql_engine_new(uint32_t workers, uint64_t busy_poll_ns);
+/* Starts the worker threads, which never sleep where they busy_poll; NULL with errno set where that fails. */
+ql_engine *ql_engine_new(uint32_t workers, int busy_poll);
 /* Stops the workers and forgets the wires with the frames on them; what ports still hold stays there. */
 void ql_engine_free(ql_engine *engine);
 /* Readable when a port went away, a SecY stopped sending or sends again, or its alarm went off: read it, then

@@ -55,8 +55,10 @@ static void set_deadline(ql_worker *worker, ql_wire *wire, uint64_t deadline_ns)
 
 void ql_worker_reschedule(ql_worker *worker, ql_wire *wire)
 {
+    uint64_t before_ns = atomic_load(&worker->next_ns);
     set_deadline(worker, wire, ql_wire_next_ns(wire));
-    add_one(worker->wake_fd);
+    if (atomic_load(&worker->next_ns) < before_ns) /* else it wakes in time by itself */
+        add_one(worker->wake_fd);
 }
 
 /* One burst for each lock, so that a fault takes effect within it. */
@@ -88,15 +90,15 @@ static int release(ql_worker *worker)
     return due;
 }
 
-/* Waits for ports until the next deadline, or does not wait while the worker polls. */
-static int wait_for_ports(ql_worker *worker, struct epoll_event *events, int busy)
+/* Waits for ports until the next deadline, or does not wait where the worker polls. */
+static int wait_for_ports(ql_worker *worker, struct epoll_event *events)
 {
     struct timespec timeout = {0, 0};
     uint64_t next_ns = atomic_load(&worker->next_ns);
-    if (!busy && next_ns == UINT64_MAX)
-        return epoll_wait(worker->epoll_fd, events, EVENTS, -1);
+    if (worker->busy_poll || next_ns == UINT64_MAX)
+        return epoll_wait(worker->epoll_fd, events, EVENTS, worker->busy_poll ? 0 : -1);
     uint64_t now_ns = ql_now_ns();
-    if (!busy && next_ns > now_ns)
+    if (next_ns > now_ns)
         timeout = (struct timespec){(time_t)((next_ns - now_ns) / QL_NS_PER_S),
                                     (long)((next_ns - now_ns) % QL_NS_PER_S)};
     return epoll_pwait2(worker->epoll_fd, events, EVENTS, &timeout, NULL);
@@ -106,15 +108,12 @@ static void *work(void *argument)
 {
     ql_worker *worker = argument;
     struct epoll_event events[EVENTS];
-    uint64_t worked_ns = 0; /* when there was something to do, kept only where the worker polls */
     /* The default slack of 50 us would move every deadline by that much. */
     prctl(PR_SET_TIMERSLACK, 1ul);
     for (;;) {
-        int busy = worker->busy_poll_ns > 0 && ql_now_ns() - worked_ns < worker->busy_poll_ns;
-        int ready = wait_for_ports(worker, events, busy);
+        int ready = wait_for_ports(worker, events);
         if (ready < 0 && errno != EINTR)
             return NULL;
-        int worked = ready > 0;
         for (int i = 0; i < ready; i++) {
             uint64_t count;
             if (events[i].data.u64 == STOP)
@@ -126,9 +125,7 @@ static void *work(void *argument)
             release(worker); /* what is due does not wait for all ports that are ready */
         }
         while (release(worker))
-            worked = 1;
-        if (worked && worker->busy_poll_ns > 0)
-            worked_ns = ql_now_ns();
+            ;
     }
 }
 
@@ -146,11 +143,11 @@ static void close_all(const ql_worker *worker)
         close(worker->epoll_fd);
 }
 
-int ql_worker_start(ql_worker *worker, int notify_fd, int stop_fd, uint64_t busy_poll_ns)
+int ql_worker_start(ql_worker *worker, int notify_fd, int stop_fd, int busy_poll)
 {
     worker->notify_fd = notify_fd;
     worker->stop_fd = stop_fd;
-    worker->busy_poll_ns = busy_poll_ns;
+    worker->busy_poll = busy_poll;
     atomic_init(&worker->next_ns, UINT64_MAX);
     pthread_mutex_init(&worker->gate, NULL);
     pthread_mutex_init(&worker->lock, NULL);

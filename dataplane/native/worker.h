@@ -9,7 +9,7 @@ typedef struct {
     int stop_fd;   /* readable when the thread is to end */
     int wake_fd;   /* readable when a deadline came that is earlier than the one it sleeps for */
     int epoll_fd;
-    uint64_t busy_poll_ns;    /* how long it goes on asking after there was something to do */
+    int busy_poll;            /* whether it never sleeps */
     _Atomic uint64_t next_ns; /* the earliest deadline */
     pthread_t thread;
     /* `lock` guards everything below. Whoever waits for it holds `gate`, so a busy worker cannot take the
@@ -24,7 +24,7 @@ typedef struct {
 } ql_worker;
 
 /* Starts the thread; -1 with errno set. */
-int ql_worker_start(ql_worker *worker, int notify_fd, int stop_fd, uint64_t busy_poll_ns);
+int ql_worker_start(ql_worker *worker, int notify_fd, int stop_fd, int busy_poll);
 
 /* Waits for the thread, which was told to stop, and frees what it had. */
 void ql_worker_finish(ql_worker *worker);
