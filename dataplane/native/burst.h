@@ -14,15 +14,27 @@ static inline uint8_t *ql_burst_frame(const ql_burst *burst, uint32_t i)
     return burst->arena + burst->offset[i];
 }
 
+/* Inverts one bit, counted from the first of the destination address. */
+static inline void ql_burst_flip_bit(ql_burst *burst, uint32_t i, uint32_t bit)
+{
+    ql_burst_frame(burst, i)[bit / 8] ^= (uint8_t)(0x80u >> (bit % 8));
+}
+
+/* Where a frame in slot i begins. */
+static inline uint32_t ql_burst_offset(const ql_burst *burst, uint32_t i)
+{
+    return (uint32_t)(burst->stride * i) + QL_HEADROOM;
+}
+
 /* Where the next frame goes; ql_burst_push then makes it one of the burst's. */
 static inline uint8_t *ql_burst_slot(const ql_burst *burst)
 {
-    return burst->arena + burst->stride * burst->count + QL_HEADROOM;
+    return burst->arena + ql_burst_offset(burst, burst->count);
 }
 
 static inline void ql_burst_push(ql_burst *burst, uint32_t length)
 {
-    burst->offset[burst->count] = (uint32_t)(burst->stride * burst->count) + QL_HEADROOM;
+    burst->offset[burst->count] = ql_burst_offset(burst, burst->count);
     burst->length[burst->count] = length;
     burst->count++;
 }

@@ -149,6 +149,13 @@ static void write_record(ql_capture *capture, uint64_t at, const ql_capture_reco
         ring_write(capture, at, record, sizeof *record);
 }
 
+static void keep(ql_capture *capture, const ql_capture_record *record, const uint8_t *frame)
+{
+    uint64_t at = reserve(capture, record);
+    write_data(capture, at, record, frame);
+    write_record(capture, at, record);
+}
+
 static void sending(ql_capture *capture, const ql_burst *burst)
 {
     for (uint32_t i = 0; i < burst->count; i++) {
@@ -177,9 +184,7 @@ static void on_wire(ql_capture *capture, const uint8_t *frame, uint32_t length, 
     ql_capture_record record = begin(capture, QL_CAPTURE_WIRE, length);
     record.dropped = (uint8_t)dropped;
     read_tag(&record, frame, length);
-    uint64_t at = reserve(capture, &record);
-    write_data(capture, at, &record, frame);
-    write_record(capture, at, &record);
+    keep(capture, &record, frame);
     publish(capture);
 }
 
@@ -210,9 +215,7 @@ static void received(ql_capture *capture, const ql_burst *burst, int secured)
             record.dropped = QL_WIRE_DROP_VALIDATE;
             record.captured = record.captured < most ? record.captured : most;
         }
-        uint64_t at = reserve(capture, &record);
-        write_data(capture, at, &record, frame);
-        write_record(capture, at, &record);
+        keep(capture, &record, frame);
     }
     publish(capture);
 }

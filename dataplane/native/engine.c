@@ -99,19 +99,6 @@ int ql_engine_add_wire(ql_engine *engine, const ql_wire_config *config)
     return id;
 }
 
-int ql_engine_remove_wire(ql_engine *engine, uint32_t id)
-{
-    ql_worker *worker = worker_of(engine, id);
-    ql_worker_lock(worker);
-    ql_wire *wire = find(engine, id);
-    if (wire != NULL)
-        ql_worker_remove(worker, id / engine->worker_count);
-    ql_worker_unlock(worker);
-    if (wire == NULL)
-        errno = ENOENT;
-    return wire == NULL ? -1 : 0;
-}
-
 /* Finds a wire and takes its worker's lock; NULL, unlocked, with errno set where there is none. */
 static ql_wire *find_and_lock(ql_engine *engine, uint32_t id)
 {
@@ -122,6 +109,15 @@ static ql_wire *find_and_lock(ql_engine *engine, uint32_t id)
         errno = ENOENT;
     }
     return wire;
+}
+
+int ql_engine_remove_wire(ql_engine *engine, uint32_t id)
+{
+    if (find_and_lock(engine, id) == NULL)
+        return -1;
+    ql_worker_remove(worker_of(engine, id), id / engine->worker_count);
+    ql_worker_unlock(worker_of(engine, id));
+    return 0;
 }
 
 int ql_engine_block_wire(ql_engine *engine, uint32_t id, int blocked)

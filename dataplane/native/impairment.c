@@ -2,10 +2,12 @@
    Fast Splittable Pseudorandom Number Generators, 2014) at that place of its sequence. */
 #include "impairment.h"
 
+#include "clock.h"
+
 #include <math.h>
 #include <string.h>
 
-static const uint64_t GAMMA = 0x9E3779B97F4A7C15u, NS_PER_S = 1000000000u, DEFAULT_QUEUE_NS = 50000000u;
+static const uint64_t GAMMA = 0x9E3779B97F4A7C15u, DEFAULT_QUEUE_NS = 50000000u;
 
 static uint64_t splitmix(uint64_t seed, uint64_t place)
 {
@@ -43,7 +45,7 @@ static uint64_t queue_limit_ns(const ql_impairment *set)
 {
     if (set->rate_bps == 0 || (set->queue_octets == 0 && set->queue_ns == 0))
         return DEFAULT_QUEUE_NS;
-    uint64_t octets_ns = (set->queue_octets * 8 * NS_PER_S + set->rate_bps - 1) / set->rate_bps;
+    uint64_t octets_ns = (set->queue_octets * 8 * QL_NS_PER_S + set->rate_bps - 1) / set->rate_bps;
     if (set->queue_octets == 0 || (set->queue_ns != 0 && set->queue_ns < octets_ns))
         return set->queue_ns;
     return octets_ns;
@@ -121,7 +123,7 @@ static int transmit(ql_impairer *impairer, uint32_t octets, uint64_t now_ns)
     if (rate_bps == 0)
         return 1;
     uint64_t backlog_ns = impairer->line_free_ns - now_ns;
-    uint64_t time = octets * 8 * NS_PER_S + impairer->line_rest;
+    uint64_t time = octets * 8 * QL_NS_PER_S + impairer->line_rest;
     if (backlog_ns > 0 && backlog_ns + time / rate_bps > impairer->queue_limit_ns)
         return 0;
     impairer->line_free_ns += time / rate_bps;

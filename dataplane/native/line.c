@@ -39,7 +39,7 @@ void ql_line_corrupt(ql_line *line, ql_burst *burst)
     for (uint32_t i = 0; i < burst->count; i++) {
         int32_t bit = ql_impairer_corrupts(&line->impairer, burst->length[i]);
         if (bit >= 0) {
-            ql_burst_frame(burst, i)[bit / 8] ^= (uint8_t)(0x80u >> (bit % 8));
+            ql_burst_flip_bit(burst, i, (uint32_t)bit);
             count(line, QL_WIRE_CORRUPTED, 1);
         }
     }

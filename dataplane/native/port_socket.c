@@ -60,7 +60,7 @@ static enum ql_received receive(ql_port *port, ql_scratch *scratch, uint64_t *co
     ql_burst *burst = &scratch->burst;
     uint32_t room = QL_BURST - burst->count;
     for (uint32_t i = 0; i < room; i++) {
-        uint8_t *slot = burst->arena + burst->stride * (burst->count + i) + QL_HEADROOM;
+        uint8_t *slot = burst->arena + ql_burst_offset(burst, burst->count + i);
         self->in.frames[i] = (struct iovec){slot, ql_burst_room(burst)};
         self->in.messages[i].msg_hdr = (struct msghdr){.msg_iov = &self->in.frames[i],
                                                        .msg_iovlen = 1,

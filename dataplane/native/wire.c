@@ -115,7 +115,7 @@ static void flip_bits(ql_wire *wire, ql_burst *burst)
     for (uint32_t i = 0; i < burst->count && wire->flip_frames > 0; i++) {
         if (wire->flip_bit / 8 >= burst->length[i])
             continue;
-        ql_burst_frame(burst, i)[wire->flip_bit / 8] ^= (uint8_t)(0x80u >> (wire->flip_bit % 8));
+        ql_burst_flip_bit(burst, i, wire->flip_bit);
         wire->flip_frames--;
     }
 }
