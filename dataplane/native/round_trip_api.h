@@ -4,12 +4,10 @@
 /* Round trips of single datagrams between two sockets of this machine that are connected to each other: what
    an idle path costs. One is under way at a time. Times are CLOCK_MONOTONIC in nanoseconds. */
 
-enum { QL_ROUND_TRIP_OCTETS = 18 }; /* the least payload: a frame of 60 octets over IPv4 */
-
 typedef struct {
     int near;               /* asks */
     int far;                /* answers */
-    uint64_t packet_octets; /* QL_ROUND_TRIP_OCTETS to 65507 */
+    uint64_t packet_octets; /* 8, of its number, to 65507 */
     uint64_t round_trips;   /* so many, then an end */
     uint64_t interval_ns;   /* from the start of one to the start of the next, at least */
     uint64_t limit_ns;      /* what takes longer is lost */

@@ -40,10 +40,7 @@ class Load:
     """The only core that the sender and the receiver may use; None leaves that to the kernel."""
 
     def __post_init__(self) -> None:
-        if not LEAST_OCTETS <= self.size_octets <= MOST_OCTETS:
-            raise ValueError(
-                f"probe size {self.size_octets}: expected {LEAST_OCTETS} to {MOST_OCTETS} octets"
-            )
+        check_size(self.size_octets)
         if self.packets_per_s < 1 or self.packets < 1:
             raise ValueError(
                 f"{self.packets_per_s} packets/s for {self.duration_s} s: expected at least one packet"
@@ -62,3 +59,9 @@ class Load:
     def packets(self) -> int:
         """How many are sent in all."""
         return math.ceil(self.packets_per_s * self.duration_s)
+
+
+def check_size(octets: int) -> None:
+    """Raises ValueError where no probe has a UDP payload of so many octets."""
+    if not LEAST_OCTETS <= octets <= MOST_OCTETS:
+        raise ValueError(f"probe size {octets}: expected {LEAST_OCTETS} to {MOST_OCTETS} octets")

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dataplane._core import lib
 from dataplane.probes.flows import Flow, open_connected
 from dataplane.probes.histogram import SLOTS, Histogram
+from dataplane.probes.load import LEAST_OCTETS, check_size
 from dataplane.probes.owner import Job, ProbeProcess
 from dataplane.probes.shared import SharedMemory
 
-LEAST_OCTETS: int = lib.QL_ROUND_TRIP_OCTETS
-MOST_OCTETS = 65487
 LIMIT_S = 0.1
 """What takes longer is lost."""
 GRACE_S = 10.0
@@ -47,8 +45,7 @@ def measure_round_trips(
     asking and the answering thread are kept on; spinning endpoints are one thread, on the first of them.
     Raises ValueError on a size or number that cannot be, OSError where a socket cannot be had.
     """
-    if not LEAST_OCTETS <= size_octets <= MOST_OCTETS:
-        raise ValueError(f"probe size {size_octets}: expected {LEAST_OCTETS} to {MOST_OCTETS} octets")
+    check_size(size_octets)
     if round_trips < 1 or interval_s < 0:
         raise ValueError(f"{round_trips} round trips, {interval_s} s apart: expected at least one")
     memory = SharedMemory({"lost": (np.uint64, 1), "stop": (np.uint64, 1), "histogram": (np.uint64, SLOTS)})
