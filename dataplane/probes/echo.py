@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from dataplane.namespace import run_in_namespace
+from dataplane.probes.checksum import internet_checksum
 
 # linux/icmp.h and linux/icmpv6.h: a bit that is set keeps a message type from the socket.
 SOL_RAW, ICMP_FILTER, ICMPV6_FILTER = 255, 1, 1
@@ -60,7 +61,7 @@ class EchoSocket:
         payload = _PAYLOAD.pack(_MAGIC, number)
         header = _HEADER.pack(REQUEST[self._version], 0, 0, _MAGIC & 0xFFFF, number & 0xFFFF)
         if self._version == 4:  # the kernel fills in that of ICMPv6
-            checksum = _checksum(header + payload)
+            checksum = internet_checksum(header + payload)
             header = _HEADER.pack(REQUEST[4], 0, checksum, _MAGIC & 0xFFFF, number & 0xFFFF)
         try:
             self._socket.sendto(header + payload, (destination, 0))
@@ -80,11 +81,3 @@ class EchoSocket:
             magic, number = _PAYLOAD.unpack_from(packet, start + _HEADER.size)
             if magic == _MAGIC:
                 yield sender[0], number
-
-
-def _checksum(octets: bytes) -> int:
-    """RFC 1071, of an even number of octets."""
-    total: int = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF

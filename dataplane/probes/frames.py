@@ -9,6 +9,7 @@ from ipaddress import IPv4Address
 
 import numpy as np
 
+from dataplane.probes.checksum import internet_checksum
 from dataplane.probes.flows import Flow
 from dataplane.probes.load import Load
 from dataplane.probes.owner import Job, ProbeProcess
@@ -79,10 +80,7 @@ def headers(flow: Flow, payload_octets: int) -> bytes:
     udp_octets = _UDP.size + payload_octets
     addresses = [IPv4Address(text).packed for text in (flow.source_address, flow.destination_address)]
     fields = [0x45, 0, _IP.size + udp_octets, 0, 0, HOPS, UDP]
-    words = struct.unpack("!10H", _IP.pack(*fields, 0, *addresses))
-    total = sum(words)
-    total = (total & 0xFFFF) + (total >> 16)
-    total = (total & 0xFFFF) + (total >> 16)
-    ip = _IP.pack(*fields, ~total & 0xFFFF, *addresses)
+    checksum = internet_checksum(_IP.pack(*fields, 0, *addresses))
+    ip = _IP.pack(*fields, checksum, *addresses)
     udp = _UDP.pack(flow.source_port, flow.destination_port, udp_octets, 0)
     return ADDRESSES + IPV4.to_bytes(2, "big") + ip + udp
