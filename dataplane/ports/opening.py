@@ -10,6 +10,9 @@ from dataplane.ports.port import InterfacePort
 from dataplane.ports.tap import TapPort
 from dataplane.ports.veth import VethNamespace, VethPort
 
+XDP_MTU = XDP_FRAME_OCTETS - ETHERNET_HEADER_OCTETS - VLAN_TAG_OCTETS
+"""What an AF_XDP port carries behind an Ethernet header and a VLAN tag."""
+
 
 class PortMaker:
     """Makes interfaces of nodes; owns what they have in common."""
@@ -38,7 +41,7 @@ class PortMaker:
         port = VethPort(where.namespace, where.interface, netlink, self._veths, open_socket)
         limit = port.maximum_mtu
         if where.port is PortType.XDP:
-            limit = min(limit, XDP_FRAME_OCTETS - link.frame_octets + link.mtu)
+            limit = min(limit, XDP_MTU)
         if link.mtu > limit:
             port.close()
             raise OSError(f"found mtu {link.mtu}, expected at most {limit} on a port of type {where.port}")
@@ -56,7 +59,7 @@ def _open_ethernet(link: LinkSpecification, where: EndSpecification, netlink: Ne
         )
     limit = port.mtu
     if where.port is not PortType.PACKET:
-        limit = min(limit, XDP_FRAME_OCTETS - ETHERNET_HEADER_OCTETS - VLAN_TAG_OCTETS)
+        limit = min(limit, XDP_MTU)
     if link.wire_mtu > limit:
         port.close()
         overhead = link.wire_mtu - link.mtu
