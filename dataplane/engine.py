@@ -264,9 +264,7 @@ class Engine:
         snap_octets is what is kept of a frame; each wire has a ring of ring_octets. stop_capture ends it.
         """
         places = {wire: self._wire(wire.link, wire.from_node) for wire in wires}
-        recorder = Recorder(
-            self._core, next(self._capture_ids), places, CapturePoint(points), snap_octets, ring_octets
-        )
+        recorder = Recorder(self._core, next(self._capture_ids), places, points, snap_octets, ring_octets)
         self._captures[recorder.memory.id] = recorder
         return recorder.memory
 

@@ -45,7 +45,6 @@ class TapPort:
 
         Raises OSError where the name is taken, the namespace is missing or TAP is not allowed.
         """
-        self.interface = interface
         self._netlink = netlink
         with inside(namespace):
             self._descriptor = _open_tap(namespace, interface)

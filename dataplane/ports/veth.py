@@ -65,7 +65,6 @@ class VethPort:
 
         Raises OSError where the name is taken, the namespace is missing or there can be no such socket.
         """
-        self.interface = interface
         self._netlink, self._here = netlink, here
         self._left = False
         self.handle: object | None = None

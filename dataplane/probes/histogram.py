@@ -59,11 +59,6 @@ class Histogram:
         slot = int(np.searchsorted(np.cumsum(self.counts), rank))
         return float(HIGHEST_NS[slot]) / NS_PER_US
 
-    @property
-    def max_us(self) -> float | None:
-        """The longest time counted, in us, within a 1000th; None without values."""
-        return self.percentile_us(100)
-
     def as_json(self) -> dict[str, Any]:
         """Number of values and percentiles in us; those of no values are left out."""
         points = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99.9": 99.9, "max": 100.0}
