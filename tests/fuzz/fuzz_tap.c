@@ -1,11 +1,9 @@
 /* Fuzz target: a wire between two ports with offload. What a node's kernel hands over, with whatever header,
  * is cut, crosses and is put together again. */
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "coalesce_api.h"
-#include "input.h"
-#include "wire.h"
+#include "wire_input.h"
 
 enum { FRAME_OCTETS = 300, KINDS = QL_COALESCE_TCP | QL_COALESCE_UDP };
 
@@ -17,8 +15,8 @@ static ql_scratch scratch;
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
-    EXPECT(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, from) == 0);
-    EXPECT(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, to) == 0);
+    make_sockets(from);
+    make_sockets(to);
     ports[0] = ql_port_new_tap(from[0], KINDS);
     ports[1] = ql_port_new_tap(to[0], KINDS);
     EXPECT(ports[0] != NULL && ports[1] != NULL && ql_scratch_reserve(&scratch, FRAME_OCTETS) == 0);
@@ -65,21 +63,9 @@ static void expect_conserved(const uint64_t *counters)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     fuzz_input input = {data, data + size};
-    ql_secy_config near = take_config(&input), far = near;
-    far.sci[0] = 4;
-    ql_secy *secys[2] = {ql_secy_new(&near, NULL, NULL), ql_secy_new(&far, NULL, NULL)};
-    uint8_t key[32], bits = (uint8_t)take(&input, 1);
-    ql_sak sak = take_sak(&input, &near, key);
-    uint64_t counters[QL_WIRE_COUNTERS] = {0};
-    ql_wire wire = {.config = {ports[0], ports[1], FRAME_OCTETS, secys[0], secys[1], counters, bits}};
-    if (secys[0] == NULL || bits & 1)
-        wire.config.transmit = wire.config.receive = NULL;
-    if (wire.config.transmit != NULL) {
-        ql_secy_install_transmit_sa(secys[0], 0, &sak, 1, UINT32_MAX);
-        ql_secy_install_receive_sa(secys[1], own_sci, 0, &sak, 1);
-    }
-    ql_line_init(&wire.line, bits, &blocks, counters);
-    ql_line_impair(&wire.line, &(ql_impairment){.loss = bits & 2 ? 0.25 : 0});
+    fuzz_wire made;
+    take_wire(&input, ports, FRAME_OCTETS, &blocks, &made);
+    ql_line_impair(&made.wire.line, &(ql_impairment){.loss = made.bits & 2 ? 0.25 : 0});
     while (input.at < input.end) {
         uint32_t octets, repeated = 1 + (uint32_t)(take(&input, 1) & 3);
         ql_vnet_header header = take_vnet_header(&input);
@@ -88,12 +74,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         while (repeated-- > 0)
             EXPECT(write(from[1], frame, sizeof header + octets) > 0);
         free(frame);
-        ql_wire_run(&wire, &scratch);
-        expect_conserved(counters);
-        memset(counters, 0, sizeof counters);
+        ql_wire_run(&made.wire, &scratch);
+        expect_conserved(made.counters);
+        memset(made.counters, 0, sizeof made.counters);
     }
     EXPECT(ql_segments_left(&scratch.segmenter) == 0);
-    ql_secy_free(secys[0]);
-    ql_secy_free(secys[1]);
+    free_wire(&made);
     return 0;
 }

@@ -1,11 +1,9 @@
 /* Fuzz target: a wire between two ports, which looks at what nodes and strangers send, and its capture. */
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "clock.h"
-#include "input.h"
 #include "sectag.h"
-#include "wire.h"
+#include "wire_input.h"
 
 enum { FRAME_OCTETS = 600, RING_OCTETS = 4096 };
 
@@ -18,8 +16,8 @@ static uint64_t memory[(QL_CAPTURE_HEADER_OCTETS + RING_OCTETS) / 8];
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc, (void)argv;
-    EXPECT(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, from) == 0);
-    EXPECT(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, to) == 0);
+    make_sockets(from);
+    make_sockets(to);
     ports[0] = ql_port_new_packet(from[0]);
     ports[1] = ql_port_new_packet(to[0]);
     EXPECT(ports[0] != NULL && ports[1] != NULL && ql_burst_reserve(&scratch.burst, 5 * 255) == 0);
@@ -105,49 +103,38 @@ static void change(ql_wire *wire, fuzz_input *input)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     fuzz_input input = {data, data + size};
-    ql_secy_config near = take_config(&input), far = near;
-    far.sci[0] = 4;
-    ql_secy *secys[2] = {ql_secy_new(&near, NULL, NULL), ql_secy_new(&far, NULL, NULL)};
-    uint8_t key[32], bits = (uint8_t)take(&input, 1);
-    ql_sak sak = take_sak(&input, &near, key);
-    uint64_t counters[QL_WIRE_COUNTERS] = {0}, injected = 0;
-    ql_wire wire = {.config = {ports[0], ports[1], FRAME_OCTETS, secys[0], secys[1], counters, bits}};
-    if (secys[0] == NULL || bits & 1)
-        wire.config.transmit = wire.config.receive = NULL;
-    if (wire.config.transmit != NULL) {
-        ql_secy_install_transmit_sa(secys[0], 0, &sak, 1, UINT32_MAX);
-        ql_secy_install_receive_sa(secys[1], own_sci, 0, &sak, 1);
-    }
+    fuzz_wire made;
+    take_wire(&input, ports, FRAME_OCTETS, &blocks, &made);
+    ql_wire *wire = &made.wire;
+    uint64_t injected = 0;
     memset(memory, 0, QL_CAPTURE_HEADER_OCTETS);
-    ql_capture *capture = ql_capture_new(memory, RING_OCTETS, bits & 2 ? 64 : 4096, 1 + (bits >> 2 & 14));
-    EXPECT(ql_captures_add(&wire.line.captures, capture) == 0);
-    wire.flip_bit = (uint32_t)take(&input, 2);
-    wire.flip_frames = bits >> 4 & 1;
-    ql_line_init(&wire.line, bits, &blocks, counters);
+    ql_capture *capture =
+        ql_capture_new(memory, RING_OCTETS, made.bits & 2 ? 64 : 4096, 1 + (made.bits >> 2 & 14));
+    EXPECT(ql_captures_add(&wire->line.captures, capture) == 0);
+    wire->flip_bit = (uint32_t)take(&input, 2);
+    wire->flip_frames = made.bits >> 4 & 1;
     while (input.at < input.end) {
         uint32_t octets;
         uint8_t what = (uint8_t)take(&input, 1);
         uint8_t *frame = take_octets(&input, 0, 0, &octets);
-        atomic_store(&wire.blocked, what == 0xFF);
+        atomic_store(&wire->blocked, what == 0xFF);
         if (what == 0xFE) {
-            change(&wire, &input);
+            change(wire, &input);
         } else if (what & 1) {
             uint32_t count = 1 + (what >> 1 & 3), lengths[4] = {0};
             for (uint32_t i = 0; i < count; i++)
                 lengths[i] = octets / count;
-            EXPECT(ql_wire_inject(&wire, &scratch, frame, lengths, count) == octets / count * count);
+            EXPECT(ql_wire_inject(wire, &scratch, frame, lengths, count) == octets / count * count);
             injected += count;
         } else if (octets > 0) { /* none would tell that the port is gone */
             EXPECT(write(from[1], frame, octets) == (ssize_t)octets);
-            ql_wire_run(&wire, &scratch);
+            ql_wire_run(wire, &scratch);
         }
         free(frame);
-        read_capture(&wire);
+        read_capture(wire);
     }
-    expect_conserved(&wire, injected);
-    ql_line_clear(&wire.line);
+    expect_conserved(wire, injected);
     ql_capture_free(capture);
-    ql_secy_free(secys[0]);
-    ql_secy_free(secys[1]);
+    free_wire(&made);
     return 0;
 }
