@@ -29,7 +29,7 @@ class LinkLab:
 
     def pair(self, link: str) -> Pair:
         """The ends of a link: a sends to b."""
-        ends = next(entry for entry in self.plan.links if entry.name == link).ends
+        ends = self.plan.link(link).ends
         namespaces = [self.plan.node(end.node).namespace for end in ends]
         addresses = [next(each for each in end.addresses if ":" not in each) for end in ends]
         return Pair(*namespaces, *(address.partition("/")[0] for address in addresses))
@@ -56,10 +56,9 @@ def link_lab(
     A link is a MACsec link of the default suite unless it says otherwise. Raises LabError.
     """
     with built_lab(
-        parse_topology(topology(links, settings or {}, node or {})), _quietly, READY_TIMEOUT_S, keep=False
+        parse_topology(topology(links, settings or {}, node or {})), quietly, READY_TIMEOUT_S, keep=False
     ) as lab:
-        if lab.missing:
-            raise NotReady(f"the lab is not ready: {'; '.join(lab.missing)}")
+        check_ready(lab.missing)
         yield LinkLab(lab.directory, lab.plan)
 
 
@@ -76,5 +75,11 @@ def topology(links: Mapping[str, Settings], settings: Settings, node: Settings) 
     return json.dumps(document)
 
 
-def _quietly(text: str) -> None:
+def quietly(text: str) -> None:
     """What building a lab says is not what a benchmark has to say."""
+
+
+def check_ready(missing: list[str]) -> None:
+    """Raises NotReady where a lab lacks something."""
+    if missing:
+        raise NotReady(f"the lab is not ready: {'; '.join(missing)}")

@@ -7,7 +7,7 @@ from functools import partial
 
 from netns_lab.builder import RunningLab, running_lab
 from netns_lab.demo import QUAD, READY_TIMEOUT_S
-from netns_lab.directory import LabError, NotReady
+from netns_lab.directory import LabError
 from netns_lab.plan import LabPlan
 from netns_lab.readiness import wait_until_ready
 from netns_lab.trial import Traffic
@@ -15,7 +15,8 @@ from pyroute2 import IPRoute
 
 from bench.figures import Figure, figure
 from bench.iperf import throughput_gbps
-from bench.pairs import Pair, veth_pair
+from bench.link_lab import LinkLab, check_ready, quietly
+from bench.pairs import veth_pair
 from bench.sampling import in_turn
 from bench.shell import timed_command
 from dataplane.link_state import LinkMonitor
@@ -39,21 +40,21 @@ def run(say: Say) -> list[Figure]:
     for number in range(ROUNDS):
         say(f"bench: up and down {number + 1} of {ROUNDS}")
         start = time.monotonic()
-        with running_lab(QUAD, _quietly, READY_TIMEOUT_S) as lab:
+        with running_lab(QUAD, quietly, READY_TIMEOUT_S) as lab:
             up_s.append(time.monotonic() - start)
-            _check_ready(lab.missing)
+            check_ready(lab.missing)
             start = time.monotonic()
         down_s.append(time.monotonic() - start)
     say("bench: demo")
     demo_s = timed_command("demo", "--format", "json")
-    with running_lab(QUAD, _quietly, READY_TIMEOUT_S) as lab:
-        _check_ready(lab.missing)
+    with running_lab(QUAD, quietly, READY_TIMEOUT_S) as lab:
+        check_ready(lab.missing)
         say("bench: inspect")
         inspect_s = [timed_command("--name", lab.directory.name, "inspect", "links") for _ in range(ROUNDS)]
         say("bench: carrier of the far end")
         carrier_ms = [_far_carrier_loss_ms(lab.plan) for _ in range(CARRIER_ROUNDS)]
         say("bench: TCP over one channel, and over bare veth")
-        channel, veth = _tcp(lab.plan)
+        channel, veth = _tcp(LinkLab(lab.directory, lab.plan))
         outages = _outages(lab, say)
     return [
         figure("lab up: sessions established, prefixes installed", "s", up_s, 5),
@@ -65,15 +66,6 @@ def run(say: Say) -> list[Figure]:
         veth,
         channel,
     ]
-
-
-def _quietly(text: str) -> None:
-    """What building a lab says is not what a benchmark has to say."""
-
-
-def _check_ready(missing: list[str]) -> None:
-    if missing:
-        raise NotReady(f"the lab is not ready: {'; '.join(missing)}")
 
 
 def _far_carrier_loss_ms(plan: LabPlan) -> float:
@@ -107,10 +99,8 @@ def _await_carrier(monitor: LinkMonitor, interface: str, carrier: bool) -> None:
     raise LabError(f"{interface}: no change of carrier within {CARRIER_TIMEOUT_S:.0f} s")
 
 
-def _tcp(plan: LabPlan) -> tuple[Figure, Figure]:
-    near, far = next(link for link in plan.links if link.macsec is not None).ends
-    addresses = [end.addresses[0].partition("/")[0] for end in (near, far)]
-    channel = Pair(*(plan.node(end.node).namespace for end in (near, far)), *addresses)
+def _tcp(lab: LinkLab) -> tuple[Figure, Figure]:
+    channel = lab.pair(next(link for link in lab.plan.links if link.macsec is not None).name)
     with veth_pair() as veth:
         works = {
             "veth": partial(throughput_gbps, veth, TCP_S),
@@ -145,4 +135,4 @@ def _outages(lab: RunningLab, say: Say) -> list[Figure]:
 
 def _heal(lab: RunningLab, traffic: Traffic, link: str) -> None:
     traffic.controller.call("heal", link=link)
-    _check_ready(wait_until_ready(lab.directory, READY_TIMEOUT_S))
+    check_ready(wait_until_ready(lab.directory, READY_TIMEOUT_S))
