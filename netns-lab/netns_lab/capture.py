@@ -28,7 +28,7 @@ from netns_lab.boundary import INTERRUPTIONS
 from netns_lab.capture_keys import exported_keys, write_wireshark_keys
 from netns_lab.capture_sinks import NS_PER_S, Kept, LineSink, PcapngSink, Seen, Sink
 from netns_lab.directory import LabDirectory, LabError
-from netns_lab.names import unknown
+from netns_lab.names import directions, unknown
 from netns_lab.output import Format, Output, choices
 
 STDOUT = "-"
@@ -98,8 +98,7 @@ def chosen_wires(states: Sequence[LinkState], direction: str | None) -> list[Cap
     """Both directions of each link, or the one that is called like its nodes, `a-b`."""
     wires: list[CaptureWire] = []
     for state in states:
-        one, other = (end.node for end in state.ends)
-        named = dict(zip((f"{one}-{other}", f"{other}-{one}"), state.wires, strict=True))
+        named = dict(zip(directions([end.node for end in state.ends]), state.wires, strict=True))
         if direction is None:
             wires += named.values()
         elif direction in named:

@@ -12,6 +12,7 @@ from itertools import permutations
 
 from netns_lab.checks_macsec import check_macsec
 from netns_lab.models import Endpoint, Link, Node
+from netns_lab.names import directions
 from netns_lab.plan import ETHERNET
 
 Path = tuple[str | int, ...]
@@ -90,10 +91,10 @@ def _address_owners(links: Links) -> Iterator[Finding]:
 
 def _directions(links: Links) -> Iterator[Finding]:
     for index, link in links.items():
-        one, other = link.ends
+        ways = directions(link.ends)
         for name in link.impair.directions:
-            if name not in (f"{one}-{other}", f"{other}-{one}"):
-                message = f"found {name!r}, expected a direction of this link: {one}-{other} or {other}-{one}"
+            if name not in ways:
+                message = f"found {name!r}, expected a direction of this link: {' or '.join(ways)}"
                 yield ("links", index, "impair", name), message
 
 

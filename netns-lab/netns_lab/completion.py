@@ -9,7 +9,7 @@ import os
 import typer
 
 from netns_lab.directory import RUN_DIRECTORY, LabDirectory, LabError
-from netns_lab.names import read_names
+from netns_lab.names import directions, read_names
 
 VARIABLE = "_QUADLINK_COMPLETE"
 # Each asks the quadlink that is being typed, so that ./quadlink works where no other is in the PATH.
@@ -107,8 +107,6 @@ def link_names(context: typer.Context) -> list[str]:
 
 def link_directions(context: typer.Context) -> list[str]:
     """Both directions of the link that the command line names first."""
-    from netns_lab.impairments import directions
-
     lab = _lab(context)
     # Behind an option that still lacks its value, arguments are not told apart yet.
     named = context.params.get("links") or [context.params.get("link") or next(iter(context.args), "")]

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from ipaddress import ip_interface
 from typing import TYPE_CHECKING, Literal
 
-from netns_lab.impairments import directions, impairment_text
+from netns_lab.impairments import impairment_text
+from netns_lab.names import directions
 from netns_lab.plan import InterfacePlan, LabPlan, LinkPlan, MacsecPlan, NodePlan, plan_lab
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from netns_lab.directory import LabError
 from netns_lab.event_log import EventKind
 from netns_lab.impairment_player import Player
 from netns_lab.impairment_trace import Step
-from netns_lab.impairments import directions, impairment_documents, impairments_text, late_text
-from netns_lab.names import unknown
+from netns_lab.impairments import impairment_documents, impairments_text, late_text
+from netns_lab.names import directions, unknown
 
 if TYPE_CHECKING:
     from netns_lab.controller import Controller

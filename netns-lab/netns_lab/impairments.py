@@ -14,6 +14,7 @@ from typing import Any
 from dataplane.interface import ImpairmentChanges
 from dataplane.links.specification import MAXIMUM_REORDER_FRAMES, Impairment, JitterModel, LossModel
 from netns_lab import units
+from netns_lab.names import directions
 from netns_lab.output import choices, nearest
 
 NONE = "none"
@@ -227,12 +228,6 @@ def _is_set(key: Key, impairment: Impairment) -> bool:
 def difference(before: Impairment, after: Impairment) -> ImpairmentChanges:
     """The fields in which `after` differs, as it has them."""
     return {name: getattr(after, name) for name in _DEFAULTS if getattr(after, name) != getattr(before, name)}
-
-
-def directions(nodes: Sequence[str]) -> tuple[str, str]:
-    """What both directions of a link are called, by the sending one of its two nodes."""
-    one, other = nodes
-    return f"{one}-{other}", f"{other}-{one}"
 
 
 def impairment_documents(nodes: Sequence[str], impairments: Sequence[Impairment]) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,12 @@ class LabNames:
             if node.name == name:
                 return node
         raise LabError(unknown("node", name, [node.name for node in self.nodes]))
+
+
+def directions(nodes: Sequence[str]) -> tuple[str, str]:
+    """What both directions of a link are called, by the sending one of its two nodes."""
+    one, other = nodes
+    return f"{one}-{other}", f"{other}-{one}"
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from dataplane.links.specification import Impairment, MacsecSpecification
 from netns_lab.addressing import Reach, common_subnet, plan_addresses
 from netns_lab.keys import fingerprint
+from netns_lab.names import directions
 
 if TYPE_CHECKING:
     from netns_lab.addressing import AddressPlan
@@ -265,8 +266,8 @@ def _plan_link(
         for which, end in enumerate(link.endpoints)
     )
     sessions = _plan_sessions(topology, index, (one, other), addresses, random_bytes, known)
-    impairments = _impairment(link, *link.ends), _impairment(link, *reversed(link.ends))
-    return LinkPlan(link.name, link.type, mtu, (one, other), macsec, sessions, impairments)
+    there, back = (_impairment(link, direction) for direction in directions(link.ends))
+    return LinkPlan(link.name, link.type, mtu, (one, other), macsec, sessions, (there, back))
 
 
 def _settings(macsec: Macsec) -> MacsecSpecification:
@@ -289,9 +290,9 @@ def _settings(macsec: Macsec) -> MacsecSpecification:
     )
 
 
-def _impairment(link: Link, sender: str, receiver: str) -> Impairment:
+def _impairment(link: Link, direction: str) -> Impairment:
     """Of one direction: what is said of it alone, over what is said of both."""
-    alone = link.impair.directions.get(f"{sender}-{receiver}")
+    alone = link.impair.directions.get(direction)
     return Impairment(**{**link.impair.changes(), **(alone.changes() if alone else {})})
 
 
