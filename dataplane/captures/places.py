@@ -8,7 +8,7 @@ from dataplane.captures.memory import CapturePoint, CaptureWire
 from dataplane.captures.pcapng import INBOUND, OUTBOUND
 from dataplane.captures.reader import CapturedFrame
 from dataplane.interface import LinkState
-from dataplane.links.link import WIRE_COUNTERS
+from dataplane.links.link import DROP_REASONS, WIRE_COUNTERS
 from dataplane.macsec.counters import SLOTS
 
 _DIRECTIONS: dict[int, int] = {
@@ -18,11 +18,7 @@ _DIRECTIONS: dict[int, int] = {
     CapturePoint.RECEIVED: INBOUND,
 }
 _VERDICTS = {slot + 1: name for name, slot in SLOTS.items()}
-_DROPPED = {
-    number: name.removeprefix("drop_")
-    for number, name in enumerate(WIRE_COUNTERS)
-    if name.startswith("drop_")
-}
+_DROPPED = {WIRE_COUNTERS.index(name): reason for name, reason in DROP_REASONS.items()}
 _HALF = 1 << 31
 
 

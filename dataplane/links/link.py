@@ -41,6 +41,8 @@ WIRE_COUNTERS = (
     "latency_ns",
 )
 """The first slots of a wire; from LATENCY_SLOT on, how many frames took how long in the engine."""
+DROP_REASONS = {name: name.removeprefix("drop_") for name in WIRE_COUNTERS if name.startswith("drop_")}
+"""What the counters of frames that were not delivered say of them, by counter."""
 LATENCY_SLOT: int = lib.QL_WIRE_LATENCY_BUCKETS
 """Slot LATENCY_SLOT + i counts frames that took less than 2^i us, the last one those that took longer."""
 # Two wires, then two SecYs; the rest keeps the next link on a cache line of its own.

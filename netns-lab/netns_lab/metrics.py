@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from dataplane.interface import LinkState
 from dataplane.lines import Document
-from dataplane.links.link import LATENCY_SLOT, WIRE_COUNTERS, Counters, LinkCounters
+from dataplane.links.link import DROP_REASONS, LATENCY_SLOT, WIRE_COUNTERS, Counters, LinkCounters
 from dataplane.macsec.counters import counters_by_name
 from netns_lab.plan import ETHERNET
 
@@ -38,7 +38,6 @@ GAUGES = {
     "queue_frames": "Frames that are on the link now.",
     "queue_octets": "Octets that are on the link now.",
 }
-DROP = "drop_"
 LATENCY = "latency_ns"
 
 
@@ -140,8 +139,8 @@ def _wire_families(labs: Sequence[LabReading]) -> Iterator[Metric]:
         for direction, wire in zip(link.directions, link.counters.wires, strict=True):
             labels = (lab, link.state.name, direction)
             for name, value in zip(WIRE_COUNTERS, wire.tolist(), strict=False):
-                if name.startswith(DROP):
-                    drops.add_metric((*labels, name.removeprefix(DROP)), value)
+                if reason := DROP_REASONS.get(name):
+                    drops.add_metric((*labels, reason), value)
                 elif name in gauges:
                     gauges[name].add_metric(labels, value)
                 elif name != LATENCY:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dataplane.interface import LinkState
 from dataplane.links.link import (
+    DROP_REASONS,
     LATENCY_SLOT,
     LINK_SLOTS,
     WIRE_COUNTERS,
@@ -25,7 +26,6 @@ NS_PER_S = 1e9
 NS_PER_US = 1e3
 BITS_PER_OCTET = 8
 BITS_PER_MBIT = 1e6
-DROP_COUNTERS = [name for name in WIRE_COUNTERS if name.startswith("drop_")]
 _SLOTS = {name: slot for slot, name in enumerate(WIRE_COUNTERS)}
 _GAUGES = [_SLOTS["queue_frames"], _SLOTS["queue_octets"]]
 
@@ -105,7 +105,7 @@ def direction_documents(
     documents = []
     for sender, wire in enumerate(counters.wires):
         by_name = dict(zip(WIRE_COUNTERS, map(int, wire), strict=False))
-        drops = {name.removeprefix("drop_"): by_name.pop(name) for name in DROP_COUNTERS}
+        drops = {reason: by_name.pop(name) for name, reason in DROP_REASONS.items()}
         by_name.pop("latency_ns")  # of no use without the frames of its buckets
         documents.append(
             {
