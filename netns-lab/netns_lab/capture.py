@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -22,14 +22,15 @@ from dataplane.captures.memory import (
 from dataplane.captures.packet_filter import FilterError, PacketFilter
 from dataplane.captures.places import Places
 from dataplane.captures.reader import CapturedFrame, CaptureReader
-from dataplane.client import EngineClient, EngineGone
-from dataplane.interface import LinkError, LinkState
+from dataplane.client import EngineClient
+from dataplane.interface import LinkState
 from netns_lab.boundary import INTERRUPTIONS
 from netns_lab.capture_keys import exported_keys, write_wireshark_keys
 from netns_lab.capture_sinks import NS_PER_S, Kept, LineSink, PcapngSink, Seen, Sink
 from netns_lab.directory import LabDirectory, LabError
-from netns_lab.names import directions, unknown
+from netns_lab.names import directions
 from netns_lab.output import Format, Output, choices
+from netns_lab.running_links import asked_engine, named_links
 
 STDOUT = "-"
 POLL_INTERVAL_S = 0.02
@@ -238,26 +239,15 @@ def _sink(request: CaptureRequest, places: Places, file: BinaryIO | None, output
 @contextmanager
 def _opened(directory: LabDirectory, request: CaptureRequest) -> Iterator[Opened]:
     """Begins a capture, which ends with the connection to the engine."""
-    try:
-        with closing(EngineClient(directory.engine_socket)) as engine:
-            states = _links(engine, request.links)
-            wires = chosen_wires(states, request.direction)
-            if request.with_keys:
-                write_wireshark_keys(Path(f"{request.path}.keys"), exported_keys(engine, states))
-            ring_octets = request.buffer_octets // len(wires) // RING_UNIT_OCTETS * RING_UNIT_OCTETS
-            points = request.side.points
-            memory = engine.start_capture(wires, points, request.snap_octets, ring_octets)
-            yield Opened(engine, CaptureReader(memory), Places(states, wires, points))
-    except (EngineGone, LinkError) as error:
-        raise LabError(str(error)) from None
-
-
-def _links(engine: EngineClient, names: Sequence[str]) -> list[LinkState]:
-    states = {state.name: state for state in engine.links()}
-    for name in names:
-        if name not in states:
-            raise LabError(unknown("link", name, states))
-    return [states[name] for name in dict.fromkeys(names)]
+    with asked_engine(directory) as engine:
+        states = named_links(engine, request.links)
+        wires = chosen_wires(states, request.direction)
+        if request.with_keys:
+            write_wireshark_keys(Path(f"{request.path}.keys"), exported_keys(engine, states))
+        ring_octets = request.buffer_octets // len(wires) // RING_UNIT_OCTETS * RING_UNIT_OCTETS
+        points = request.side.points
+        memory = engine.start_capture(wires, points, request.snap_octets, ring_octets)
+        yield Opened(engine, CaptureReader(memory), Places(states, wires, points))
 
 
 def _report(request: CaptureRequest, seen: Sequence[Seen], ending: Ending, output: Output) -> None:

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 from prometheus_client import start_http_server
 
-from dataplane.client import EngineClient, EngineEvents
+from dataplane.client import EngineEvents
 from dataplane.counters import map_counters
 from dataplane.interface import CarrierEvent, LinkState
 from dataplane.lines import Document, LineStream
 from dataplane.links.link import LINK_SLOTS, Counters, LinkCounters
 from netns_lab.directory import LabDirectory, LabError, running_labs
 from netns_lab.metrics import LabReading, LinkReading, registry
+from netns_lab.running_links import asked_engine
 
 ANSWER_TIMEOUT_S = 1.0
 """A scrape does not wait longer for a controller that is stopped."""
@@ -73,7 +74,7 @@ class LabSource:
         return readings
 
     def _listen(self) -> _Engine:
-        """The engine with what is newly known of it. Raises OSError, or LabError without a plan."""
+        """The engine with what is newly known of it. Raises OSError or LabError without it."""
         status = os.stat(self._directory.plan)
         plan = status.st_ino, status.st_mtime_ns
         if self._engine is not None and self._engine.plan != plan:
@@ -89,11 +90,8 @@ class LabSource:
     def _connect(self, plan: tuple[int, int]) -> _Engine:
         events = EngineEvents(self._directory.engine_socket)
         try:
-            client = EngineClient(self._directory.engine_socket)
-            try:
-                states = client.links()
-            finally:
-                client.close()
+            with asked_engine(self._directory) as engine:
+                states = engine.links()
             planned = {link["name"] for link in self._directory.read_plan()["links"]}
             links = [state for state in states if state.name in planned]
             carriers = {

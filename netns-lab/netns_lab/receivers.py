@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from dataplane.client import EngineClient, EngineGone
-from dataplane.interface import LinkError, LinkState
+from dataplane.interface import LinkState
 from dataplane.links.secys import secy_config
 from dataplane.macsec.dissection import clear_tags, sci_text
 from dataplane.macsec.judgement import Receiver
@@ -15,7 +14,7 @@ from dataplane.macsec.sectag import DecodeError, SecTag, clear_header_octets
 from dataplane.macsec.secy import SecYConfig, SecYError, ValidateFrames
 from dataplane.macsec.suites import GCM_AES_256, CipherSuite, cipher_suite
 from netns_lab.directory import LabDirectory, LabError
-from netns_lab.names import unknown
+from netns_lab.running_links import asked_engine, named_links
 
 OWN_SCI = bytes(8)
 """Of the receiving SecY, where nothing depends on it."""
@@ -99,20 +98,12 @@ def of_link(directory: LabDirectory, link: str, options: ReceiverOptions, with_k
 
     Of the options only the SAK counts; `with_keys` asks the engine for it.
     """
-    try:
-        engine = EngineClient(directory.engine_socket)
-        try:
-            states = {state.name: state for state in engine.links()}
-            if link not in states:
-                raise LabError(unknown("link", link, states))
-            if states[link].macsec is None:
-                raise LabError(f"link {link} is plain: it has no SecY")
-            sak = engine.export_sak(link) if with_keys else _given_sak(options)
-        finally:
-            engine.close()
-    except (EngineGone, LinkError) as error:
-        raise LabError(str(error)) from None
-    return partial(_of_link_state, states[link], sak)
+    with asked_engine(directory) as engine:
+        (state,) = named_links(engine, [link])
+        if state.macsec is None:
+            raise LabError(f"link {link} is plain: it has no SecY")
+        sak = engine.export_sak(link) if with_keys else _given_sak(options)
+    return partial(_of_link_state, state, sak)
 
 
 def _of_link_state(state: LinkState, sak: Sak | None, frame: bytes) -> Question:
