@@ -73,14 +73,15 @@ def _connect(directory: LabDirectory) -> LineStream:
         try:
             return connect_controller(directory)
         except OSError:
-            if time.monotonic() > deadline_s or not _listens(directory.guard_socket):
+            if time.monotonic() > deadline_s or not listens(directory.guard_socket):
                 raise
         time.sleep(POLL_INTERVAL_S)
 
 
-def _listens(path: Path) -> bool:
+def listens(path: Path, timeout_s: float = REQUEST_TIMEOUT_S) -> bool:
+    """Whether a process takes connections at a socket."""
     try:
-        LineStream(path, REQUEST_TIMEOUT_S).close()
+        LineStream(path, timeout_s).close()
     except OSError:
         return False
     return True

@@ -7,7 +7,7 @@ when the lab's plan has changed, the controller once a scrape for its BGP sessio
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from prometheus_client import start_http_server
@@ -17,6 +17,7 @@ from dataplane.counters import map_counters
 from dataplane.interface import CarrierEvent, LinkState
 from dataplane.lines import Document, LineStream
 from dataplane.links.link import LINK_SLOTS, Counters, LinkCounters
+from netns_lab.api import listens
 from netns_lab.directory import LabDirectory, LabError, running_labs
 from netns_lab.metrics import LabReading, LinkReading, registry
 from netns_lab.running_links import asked_engine
@@ -50,7 +51,7 @@ class LabSource:
         sessions = self._read_sessions()
         processes = {
             "engine": links is not None,
-            "guard": _listens(self._directory),
+            "guard": listens(self._directory.guard_socket, ANSWER_TIMEOUT_S),
             "controller": sessions is not None,
         }
         return LabReading(self._directory.name, processes, links or [], sessions or [])
@@ -132,13 +133,6 @@ class Sources:
             for name in names:
                 self._sources.setdefault(name, LabSource(LabDirectory(name)))
             return [source.read() for source in self._sources.values()]
-
-
-def _listens(directory: LabDirectory) -> bool:
-    with suppress(OSError):
-        LineStream(directory.guard_socket, ANSWER_TIMEOUT_S).close()
-        return True
-    return False
 
 
 @contextmanager
