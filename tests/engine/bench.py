@@ -47,6 +47,16 @@ def carriers_into(events: list[CarrierEvent]) -> Callable[[EngineEvent], None]:
     return lambda event: events.append(event) if isinstance(event, CarrierEvent) else None
 
 
+def attend_until(engine: Engine, holds: Callable[[], object]) -> None:
+    """Serves the engine as its owner does, until it holds."""
+
+    def attended() -> object:
+        engine.attend()
+        return holds()
+
+    eventually(attended)
+
+
 class Bench:
     """An engine with one link over memory ports."""
 
@@ -68,13 +78,7 @@ class Bench:
         return self.receive(1 - end) == frame
 
     def attend_until(self, holds: Callable[[], object]) -> None:
-        """Serves the engine as its owner does, until it holds."""
-
-        def attended() -> object:
-            self.engine.attend()
-            return holds()
-
-        eventually(attended)
+        attend_until(self.engine, holds)
 
     def wire(self, sender: int, counter: str) -> int:
         return int(self.engine.counters("ch1").wires[sender][WIRE_COUNTERS.index(counter)])

@@ -15,8 +15,7 @@ from dataplane.links.specification import LinkSpecification, MacsecSpecification
 from dataplane.macsec.ledger import Ledger
 from dataplane.macsec.sak import Sak
 from dataplane.macsec.suites import CIPHER_SUITES, GCM_AES_256
-from tests.engine.bench import FRAME, memory_ports, specification
-from tests.waiting import eventually
+from tests.engine.bench import FRAME, attend_until, memory_ports, specification
 
 BLOCK = 64
 SAK, SALTED = Sak(bytes(range(32))), Sak(bytes(range(32)), bytes(range(12)))
@@ -49,12 +48,8 @@ class Line:
             assert self.ports[1 - end].node.recv(4096) == FRAME
             self.engine.attend()
 
-    def attend_until(self, holds: Callable[[], bool]) -> None:
-        def attended() -> bool:
-            self.engine.attend()
-            return holds()
-
-        eventually(attended)
+    def attend_until(self, holds: Callable[[], object]) -> None:
+        attend_until(self.engine, holds)
 
     def next_pns(self) -> list[int]:
         return [secy.next_pn for secy in self.engine.links()[0].secys]

@@ -12,7 +12,7 @@ from dataplane.interface import LinkError
 from dataplane.links.specification import FaultMode, LinkSpecification, PortType
 from dataplane.ports.memory import MemoryPort
 from dataplane.ports.port import Port
-from tests.engine.bench import A_MAC, ARRIVAL_TIMEOUT_S, B_MAC, descriptors, memory_ports
+from tests.engine.bench import A_MAC, ARRIVAL_TIMEOUT_S, B_MAC, attend_until, descriptors, memory_ports
 from tests.engine.test_killed_engine import engine_process
 from tests.engine.test_tap import (
     NAMESPACES,
@@ -56,11 +56,7 @@ class Nodes:
                 self.sockets.append(raw_socket(end, ETH_P_ALL))  # before the kernel drops a tag
                 for option in (PACKET_AUXDATA, PACKET_IGNORE_OUTGOING):
                     self.sockets[end].setsockopt(SOL_PACKET, option, 1)
-            eventually(self._has_carrier)
-
-    def _has_carrier(self) -> bool:
-        self.engine.attend()
-        return kernel_carriers() == [True, True]
+            attend_until(self.engine, lambda: kernel_carriers() == [True, True])
 
     def close(self) -> None:
         self.engine.close()

@@ -24,7 +24,7 @@ from dataplane.macsec.sak import Sak
 from dataplane.macsec.secy import SecYConfig
 from dataplane.namespace import OWN_NAMESPACE
 from dataplane.ports.ethtool import ask
-from tests.engine.bench import A_MAC, ARRIVAL_TIMEOUT_S, B_MAC
+from tests.engine.bench import A_MAC, ARRIVAL_TIMEOUT_S, B_MAC, attend_until
 from tests.engine.test_killed_engine import engine_process
 from tests.engine.test_tap import (
     NAMESPACES,
@@ -95,12 +95,8 @@ def has_ipv6_loopback_route() -> bool:
 
 
 def up(engine: Engine) -> None:
-    def has_carrier() -> bool:
-        engine.attend()
-        return kernel_carriers()[0]
-
     set_link(0, "up")
-    eventually(has_carrier)
+    attend_until(engine, lambda: kernel_carriers()[0])
 
 
 def device() -> dict[str, Any]:
@@ -171,14 +167,10 @@ def test_a_killed_engine_leaves_the_device_as_it_was(namespaces: None, nic: None
 def test_the_nodes_carrier_follows_the_device(engine: Engine) -> None:
     engine.add_link(specification(macsec=None))
     up(engine)
-    for state in ("down", "up"):
-        ip("link", "set", BEYOND, state)
-
-        def follows(wanted: bool = state == "up") -> bool:
-            engine.attend()
-            return kernel_carriers()[0] is wanted
-
-        eventually(follows)
+    ip("link", "set", BEYOND, "down")
+    attend_until(engine, lambda: not kernel_carriers()[0])
+    ip("link", "set", BEYOND, "up")
+    attend_until(engine, lambda: kernel_carriers()[0])
 
 
 def test_the_machines_own_ipv6_routes_stay_when_devices_are_left(engine: Engine) -> None:

@@ -3,7 +3,7 @@
 import os
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ from dataplane.links.specification import (
 )
 from dataplane.namespace import run_in_namespace
 from dataplane.netlink import NetlinkSocket
-from tests.engine.bench import A_MAC, ARRIVAL_TIMEOUT_S, B_MAC, carriers_into, descriptors
+from tests.engine.bench import A_MAC, ARRIVAL_TIMEOUT_S, B_MAC, attend_until, carriers_into, descriptors
 from tests.engine.serving import Serving
 from tests.waiting import eventually
 
@@ -77,14 +77,7 @@ class Taps:
 
     def attend_until(self, *carriers: bool) -> None:
         """Serves the engine as its owner does, until the ports have these carriers."""
-        self.attend_until_so(lambda: self.carriers() == list(carriers))
-
-    def attend_until_so(self, holds: Callable[[], object]) -> None:
-        def attended() -> object:
-            self.engine.attend()
-            return holds()
-
-        eventually(attended)
+        attend_until(self.engine, lambda: self.carriers() == list(carriers))
 
     def carriers(self) -> list[bool]:
         """By the engine's word."""
@@ -193,7 +186,7 @@ def test_an_interface_that_changes_its_name_keeps_its_link(taps: Taps) -> None:
 def test_an_interface_that_is_deleted_takes_the_far_ends_carrier_for_good(taps: Taps) -> None:
     taps.up()
     ip("-n", NAMESPACES[0], "link", "delete", "eth1")
-    taps.attend_until_so(lambda: not taps.carriers()[1])
+    attend_until(taps.engine, lambda: not taps.carriers()[1])
     taps.engine.set_fault("ch1", FaultMode.CARRIER)
     taps.engine.clear_fault("ch1")
     assert not taps.carriers()[1]

@@ -23,7 +23,7 @@ from dataplane.links.link import WIRE_COUNTERS
 from dataplane.links.specification import Impairment, LinkSpecification, MacsecSpecification
 from dataplane.namespace import run_in_namespace
 from tests.capturing import capturing, dropped
-from tests.engine.bench import A_MAC, B_MAC
+from tests.engine.bench import A_MAC, B_MAC, attend_until
 from tests.engine.offload import is_right, super_frame
 from tests.engine.test_tap import NAMESPACES, ip, kernel_carriers, link_specification
 from tests.waiting import eventually
@@ -56,11 +56,7 @@ class Hosts:
                 ip("-n", namespace, "address", "add", f"{(first, second)[end]}/{bits}", "dev", "eth1")
             address = (A_MAC, B_MAC)[end].hex(":")
             ip("-n", namespace, "link", "set", "eth1", "address", address, "mtu", str(MTU), "up")
-        eventually(self._has_carrier)
-
-    def _has_carrier(self) -> bool:
-        self.engine.attend()
-        return kernel_carriers() == [True, True]
+        attend_until(self.engine, lambda: kernel_carriers() == [True, True])
 
     def count(self, sender: int, counter: str) -> int:
         return int(self.engine.counters("ch1").wires[sender][WIRE_COUNTERS.index(counter)])

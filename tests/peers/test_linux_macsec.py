@@ -34,6 +34,7 @@ from dataplane.netlink import NetlinkSocket
 from dataplane.ports.packet import packet_handle
 from dataplane.ports.tap import IFF_NO_PI, IFF_TAP, TUN_DEVICE, TUNSETIFF, TapPort
 from dataplane.probes.echo import EchoSocket
+from tests.engine.bench import attend_until
 from tests.peers.guest import Guest
 from tests.waiting import eventually
 
@@ -271,12 +272,7 @@ def test_a_link_leads_out_over_a_device_to_the_drivers_secy(
         engine.add_link(LinkSpecification("out", (near, far), MTU, macsec), sak)
         for words in (f"address add {OUR_ADDRESS}/24 dev", f"link set address {OUR_MAC} up dev"):
             subprocess.run(["ip", "-n", NAMESPACE, *words.split(), INTERFACE], check=True)
-
-        def is_up() -> bool:
-            engine.attend()
-            return engine.links()[0].state == "up"
-
-        eventually(is_up)
+        attend_until(engine, lambda: engine.links()[0].state == "up")
         guest.run(f"ping -c 1 -W {STALL_S} -s {PING_OCTETS[-1]} {OUR_ADDRESS}")
         echo.ask(GUEST_ADDRESS, 1)
         eventually(lambda: list(echo.answers()) == [(GUEST_ADDRESS, 1)], STALL_S)
