@@ -1,6 +1,6 @@
 """Super-frames and wire frames under test: made by scapy, cut and put together by the core."""
 
-import dataclasses
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +13,7 @@ from dataplane._core import ffi, lib
 from dataplane.frames import FrameBatch
 
 FRAME_OCTETS = 16384
+_VNET_HEADER = struct.Struct("=BBHHHH")
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,15 @@ class VnetHeader:
     gso_size: int = 0
     csum_start: int = 0
     csum_offset: int = 0
+
+    def encode(self) -> bytes:
+        """As it goes in front of a frame."""
+        return _VNET_HEADER.pack(*vars(self).values())
+
+
+def split_header(octets: bytes) -> tuple[VnetHeader, bytes]:
+    """The header and the frame behind it."""
+    return VnetHeader(*_VNET_HEADER.unpack_from(octets)), octets[_VNET_HEADER.size :]
 
 
 class Refused(Exception):
@@ -68,12 +78,9 @@ def coalesce(
             batch.arena[coalesced.offset[piece] :][: coalesced.length[piece]].tobytes()
             for piece in range(part.first, part.first + part.pieces)
         )
-        header = ffi.new("ql_vnet_header *")
-        ffi.memmove(header, octets, lib.QL_VNET_HEADER_OCTETS)
-        fields = [getattr(header, field.name) for field in dataclasses.fields(VnetHeader)]
-        frame = octets[lib.QL_VNET_HEADER_OCTETS :]
+        header, frame = split_header(octets)
         assert len(frame) == part.octets
-        made.append((VnetHeader(*fields), frame))
+        made.append((header, frame))
     return made
 
 

@@ -2,7 +2,6 @@
 
 import errno
 import fcntl
-import struct
 from collections.abc import Iterator
 
 import pytest
@@ -16,7 +15,7 @@ from dataplane.ports.memory import MemoryPort
 from dataplane.ports.packet import owned
 from dataplane.ports.tap import negotiate_offload
 from tests.engine.bench import ARRIVAL_TIMEOUT_S, specification
-from tests.engine.offload import VnetHeader, segment, super_frame
+from tests.engine.offload import VnetHeader, segment, split_header, super_frame
 from tests.engine.test_segment import PAYLOAD, stacked
 from tests.waiting import eventually
 
@@ -26,7 +25,6 @@ FALLBACKS = {
     2: 0,
 }
 """What a kernel takes that refuses so many of the offloads it is asked for."""
-HEADER = struct.Struct("=BBHHHH")
 SENT = tuple[VnetHeader, bytes]
 
 
@@ -41,11 +39,10 @@ class OffloadPort(MemoryPort):
         self.node.settimeout(ARRIVAL_TIMEOUT_S)
 
     def send(self, header: VnetHeader, frame: bytes) -> None:
-        self.node.send(HEADER.pack(*vars(header).values()) + frame)
+        self.node.send(header.encode() + frame)
 
     def receive(self) -> SENT:
-        octets = self.node.recv(1 << 17)
-        return VnetHeader(*HEADER.unpack_from(octets)), octets[HEADER.size :]
+        return split_header(self.node.recv(1 << 17))
 
 
 class Pair:

@@ -2,7 +2,6 @@
 
 import shutil
 import socket
-import struct
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -128,7 +127,7 @@ def send_tagged(packet: Packet, gso_size: int) -> None:
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as packets:
             packets.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
             packets.bind(("eth1", 0))
-            packets.send(struct.pack("=BBHHHH", *vars(header).values()) + frame)
+            packets.send(header.encode() + frame)
 
     run_in_namespace(NAMESPACES[0], send)
 
