@@ -12,6 +12,7 @@ from ipaddress import IPv6Address
 from pathlib import Path
 
 from control.bgp.model import AddressFamily, canonical_address, family_of
+from control.bgp.policy import NeighborSettings
 
 REACTOR_SPEED = "20"
 """Units of 10 ms: a turn of ExaBGP's main loop, as long as only timers need it to be (see exabgp.py)."""
@@ -21,7 +22,10 @@ MAXIMUM_PASSWORD_OCTETS = 80
 
 @dataclass(frozen=True, slots=True)
 class NeighborConfig:
-    """One session. Raises ValueError for what BGP or ExaBGP cannot carry."""
+    """One session. Raises ValueError for what BGP or ExaBGP cannot carry.
+
+    `peer_router_id` is the peer's BGP Identifier, where it is known.
+    """
 
     local_address: str
     peer_address: str
@@ -29,6 +33,8 @@ class NeighborConfig:
     family: AddressFamily
     password: str | None = field(default=None, repr=False)
     hold_time_s: int = 3
+    settings: NeighborSettings = field(default_factory=NeighborSettings)
+    peer_router_id: str = "0.0.0.0"
 
     def __post_init__(self) -> None:
         for address in (self.local_address, self.peer_address):
@@ -42,6 +48,8 @@ class NeighborConfig:
                 raise ValueError(f"expected an address ExaBGP can listen on, found link-local {address}")
         if self.local_address == self.peer_address:
             raise ValueError(f"expected two ends of a session, found {self.local_address} at both")
+        if ":" in self.peer_router_id or canonical_address(self.peer_router_id) != self.peer_router_id:
+            raise ValueError(f"expected a router id like 10.255.0.1, found {self.peer_router_id}")
         _check_asn(self.peer_asn)
         if not 3 <= self.hold_time_s <= 65535:
             raise ValueError(f"expected a hold time of 3 to 65535 s, found {self.hold_time_s}")

@@ -21,6 +21,7 @@ from control.bgp.model import (
     Origin,
     PathAttributes,
     SnapshotEnd,
+    community_text,
     family_of,
 )
 from control.bgp.rib import Path, Rib
@@ -116,8 +117,7 @@ def attributes_text(attributes: PathAttributes) -> str:
     words = ["next-hop self", f"origin {attributes.origin.value}"]
     words.append(f"as-path [ {' '.join(map(str, attributes.as_path))} ]")
     if attributes.communities:
-        pairs = (f"{value >> 16}:{value & 0xFFFF}" for value in attributes.communities)
-        words.append(f"community [ {' '.join(pairs)} ]")
+        words.append(f"community [ {' '.join(map(community_text, attributes.communities))} ]")
     return " ".join(words)
 
 

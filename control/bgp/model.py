@@ -9,10 +9,20 @@ import socket
 from dataclasses import dataclass, field
 from enum import Enum
 
+GRACEFUL_SHUTDOWN = 0xFFFF0000
+"""The session will be taken down: use this path last (RFC 8326)."""
 NO_EXPORT = 0xFFFFFF01
 NO_ADVERTISE = 0xFFFFFF02
 NO_EXPORT_SUBCONFED = 0xFFFFFF03
 """Well-known communities, RFC 1997."""
+
+
+_COMMUNITY_NAMES = {
+    "graceful-shutdown": GRACEFUL_SHUTDOWN,
+    "no-export": NO_EXPORT,
+    "no-advertise": NO_ADVERTISE,
+    "no-export-subconfed": NO_EXPORT_SUBCONFED,
+}
 
 
 class DecodeError(ValueError):
@@ -141,3 +151,18 @@ def canonical_prefix(text: str) -> str:
     if int.from_bytes(packed, "big") & ((1 << (bits - length)) - 1):
         raise DecodeError(f"expected a prefix with no bits beyond its length, found {text[:60]!r}")
     return f"{socket.inet_ntop(version, packed)}/{length}"
+
+
+def parse_community(text: str) -> int:
+    """The 32-bit value of HIGH:LOW in decimal, or of a well-known name; raises DecodeError."""
+    if text in _COMMUNITY_NAMES:
+        return _COMMUNITY_NAMES[text]
+    high, _, low = text.partition(":")
+    if not all(half.isascii() and half.isdecimal() and int(half) <= 0xFFFF for half in (high, low)):
+        raise DecodeError(f"expected a community like 64512:100 or no-export, found {text[:60]!r}")
+    return int(high) << 16 | int(low)
+
+
+def community_text(community: int) -> str:
+    """A community as HIGH:LOW."""
+    return f"{community >> 16}:{community & 0xFFFF}"
