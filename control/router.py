@@ -12,6 +12,7 @@ from control.bgp.export import Export
 from control.bgp.model import Event, SessionDown, SessionUp, SnapshotEnd
 from control.bgp.notifications import readable
 from control.bgp.rib import Rib
+from control.routes.grouping import NO_NEXT_HOPS
 from control.routes.model import NextHop, NextHops, Refused
 from control.routes.table import RouteTable
 
@@ -69,9 +70,9 @@ class Router:
         self._send = send
         self._on_change = on_change
         self._on_refused = on_refused
-        self._originate = frozenset(originate)
-        self._export = Export(config, self._originate)
-        self._report(routes.originate(self._originate))
+        self.originated = frozenset(originate)
+        self._export = Export(config, self.originated)
+        self._report(routes.originate(self.originated))
 
     def receive(self, events: Sequence[Event], now_ns: int) -> bool:
         """Takes what the speaker reported, in order; whether nexthop groups changed.
@@ -95,10 +96,21 @@ class Router:
             self.drop_stale_routes()
         return moved
 
+    def originate(self, prefixes: Iterable[str]) -> None:
+        """Makes `prefixes` all that this router originates."""
+        before, self.originated = self.originated, frozenset(prefixes)
+        changed = before ^ self.originated
+        self._report(self._routes.originate(self.originated))
+        # A neighbor's path counts again for what is not originated here any more, and no more for what is.
+        self._report(self._routes.update({prefix: self._learned(prefix) for prefix in changed}))
+        self._export.originate(self.originated)
+        self._send(self._export.update(self.rib, changed))
+
     def drop_stale_routes(self) -> None:
         """Removes the routes that an earlier router left in the kernel and that BGP does not know."""
-        learned = (prefix for prefix in self.rib.prefixes() if prefix not in self._originate)
-        self._report(self._routes.reconcile({prefix: self.next_hops(prefix) for prefix in learned}))
+        self._report(
+            self._routes.reconcile({prefix: self._learned(prefix) for prefix in self.rib.prefixes()})
+        )
 
     def remove_routes(self) -> None:
         """Removes everything that this router has in the kernel."""
@@ -139,10 +151,12 @@ class Router:
         return self._routes.fib.groups != groups
 
     def _install(self, changed: Iterable[str]) -> None:
-        # What is originated here is reached here: a neighbor's path to it must not take its traffic away.
-        wanted = {prefix: self.next_hops(prefix) for prefix in changed if prefix not in self._originate}
-        if wanted:
+        if wanted := {prefix: self._learned(prefix) for prefix in changed}:
             self._report(self._routes.update(wanted))
+
+    def _learned(self, prefix: str) -> NextHops:
+        """What is originated here is reached here: a neighbor's path to it must not take its traffic away."""
+        return NO_NEXT_HOPS if prefix in self.originated else self.next_hops(prefix)
 
     def _report(self, refused: Iterable[Refused]) -> None:
         for refusal in refused:

@@ -46,6 +46,10 @@ class Export:
         self._gone: list[str] = []
         self._resynchronise = False
 
+    def originate(self, prefixes: frozenset[str]) -> None:
+        """Takes in what this router originates from now on; `update` is to be told which changed."""
+        self._originated = prefixes
+
     def receive(self, event: Event) -> None:
         """Learn from a snapshot what ExaBGP has been told; no other event matters here."""
         match event:

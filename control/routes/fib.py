@@ -83,10 +83,10 @@ class Fib:
 
     def originate(self, prefixes: Iterable[Prefix]) -> list[Operation]:
         """Make `prefixes` all that is unreachable where nothing longer or learned is known."""
-        wanted = dict.fromkeys(prefixes)
-        operations: list[Operation] = [PutUnreachable(p) for p in wanted if p not in self._unreachable]
-        operations += [DeleteUnreachable(p) for p in sorted(self._unreachable) if p not in wanted]
-        self._unreachable = set(wanted)
+        wanted = set(prefixes)
+        operations: list[Operation] = [PutUnreachable(p) for p in sorted(wanted - self._unreachable)]
+        operations += [DeleteUnreachable(p) for p in sorted(self._unreachable - wanted)]
+        self._unreachable = wanted
         return operations
 
     def update(self, changed: Mapping[Prefix, NextHops]) -> list[Operation]:

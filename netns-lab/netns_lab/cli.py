@@ -6,6 +6,7 @@ import typer
 
 from netns_lab.boundary import run_command
 from netns_lab.commands import (
+    announcements,
     captures,
     conformance,
     explanations,
@@ -55,6 +56,8 @@ app.command()(nodes.logs)
 app.add_typer(faults.fail_app, name="fail", help="Break something, on purpose.")
 app.command()(faults.heal)
 app.add_typer(impairments.impair_app, name="impair", help="Delay, lose, reorder or slow the frames of links.")
+app.command()(announcements.announce)
+app.command()(announcements.withdraw)
 app.command()(captures.capture)
 app.add_typer(conformance.conform_app, name="conform", help="Hold an implementation against test vectors.")
 app.command()(explanations.explain)

@@ -17,6 +17,7 @@ from dataplane.counters import map_counters
 from dataplane.interface import FaultEvent, LinkError, PendingEvent
 from dataplane.lines import Document
 from dataplane.links.specification import FaultMode
+from netns_lab.announcements import Announcements
 from netns_lab.api import MAXIMUM_LINE_OCTETS
 from netns_lab.daemons import POLL_INTERVAL_S, launch_guard, run_daemon, start_guard
 from netns_lab.directory import LabDirectory, LabError
@@ -51,6 +52,7 @@ class Controller:
         self.guard = self._find_guard()
         self._guarding = Supervisor(lambda: launch_guard(directory), lambda: not directory.is_ending())
         self._interfaces = {(state.node, state.interface): state for state in self.guard.wait()}
+        self.announcements = Announcements(self)
         self.routers = {node.name: self.make_router(node) for node in self.plan.nodes if node.asn is not None}
         self.services = Services(directory, self.log)
         self.impairing = Impairing(self)
@@ -166,7 +168,8 @@ class Controller:
     def make_router(self, node: NodePlan) -> LabRouter:
         """A router of the plan, not started yet."""
         interfaces = self.interfaces_of(node.name)
-        return LabRouter(self.plan, node, self.directory, self.log, self.now_ns, interfaces)
+        originate = self.announcements.of(node.name).union(node.originate)
+        return LabRouter(self.plan, node, self.directory, self.log, self.now_ns, interfaces, originate)
 
     def interfaces_of(self, node: str) -> dict[str, InterfaceState]:
         """The interfaces of a router as the guard told of them last, by name."""
@@ -260,6 +263,8 @@ REQUESTS: dict[str, Callable[[Controller, Document], Any]] = {
     "events": lambda controller, arguments: controller.log.since(arguments["since_ns"]),
     "fail": lambda controller, arguments: controller.fail(**arguments),
     "heal": lambda controller, arguments: controller.heal(**arguments),
+    "announce": lambda controller, arguments: controller.announcements.announce(**arguments),
+    "withdraw": lambda controller, arguments: controller.announcements.withdraw(**arguments),
     "impair-set": lambda controller, arguments: controller.impairing.set(**arguments),
     "impair-show": lambda controller, arguments: controller.impairing.show(**arguments),
     "impair-clear": lambda controller, arguments: controller.impairing.clear(**arguments),

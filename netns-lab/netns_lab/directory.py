@@ -112,6 +112,11 @@ class LabDirectory:
         return self.path / "events.jsonl"
 
     @property
+    def announcements(self) -> Path:
+        """What routers announce besides the prefixes of the topology."""
+        return self.path / "announcements.json"
+
+    @property
     def hosts(self) -> Path:
         return self.path / "hosts"
 

@@ -47,6 +47,7 @@ class EventKind(StrEnum):
     PROCESS_STARTED = "process-started"
     PROCESS_GONE = "process-gone"
     LAB_CHANGED = "lab-changed"
+    ANNOUNCED = "announced"
 
 
 KIND_COLUMNS = max(map(len, EventKind))

@@ -41,6 +41,7 @@ def _node_rows(document: dict[str, Any]) -> Rows:
             node["asn"],
             node["bgp"],
             node["exabgp_pid"],
+            node["announces"],
             "; ".join(map(_service_text, node["services"])),
             " ".join(node["addresses"]),
         )
@@ -168,7 +169,8 @@ def _event_rows(document: dict[str, Any]) -> Rows:
 
 TOPICS = {
     "nodes": Topic(
-        ("node", "kind", "namespace", "asn", "bgp", "exabgp", "services", "addresses"), _node_rows
+        ("node", "kind", "namespace", "asn", "bgp", "exabgp", "announces", "services", "addresses"),
+        _node_rows,
     ),
     "links": Topic(
         (

@@ -43,6 +43,7 @@ async def reload(controller: Controller) -> Document:
             router.follow(node, controller.interfaces_of(name))
         else:
             replaced.append(await _replace(controller, plan, name))
+    controller.announcements.follow()
     await controller.services.follow(plan.nodes)
     await _replayed(replaced)
     names = sorted(router.node.name for router in (*gone, *replaced))

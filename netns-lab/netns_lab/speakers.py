@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from control.bgp.configuration import NeighborConfig, SpeakerConfig
@@ -36,7 +36,7 @@ class InstalledRoute:
 class LabRouter:
     """One router: what the controller starts, asks and stops.
 
-    `interfaces` are the router's, by name, as the guard told of them last.
+    `interfaces` are the router's, by name, as the guard told of them last; `originate` is what it announces.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class LabRouter:
         log: EventLog,
         now_ns: Callable[[], int],
         interfaces: Mapping[str, InterfaceState],
+        originate: Iterable[str],
     ) -> None:
         self.node = node
         self._log = log
@@ -66,7 +67,7 @@ class LabRouter:
         self.router = Router(
             config,
             sessions_of(plan, node, self.interfaces),
-            node.originate,
+            originate,
             RouteTable(self._kernel, down),
             self.speaker.send,
             self._session_changed,
@@ -216,7 +217,7 @@ class LabRouter:
                 if hop.ifindex in usable
             )
             for prefix in self.router.rib.prefixes()
-            if prefix not in self.node.originate
+            if prefix not in self.router.originated
         }
         return [
             prefix for prefix, next_hops in wanted.items() if installed.get(prefix, frozenset()) != next_hops

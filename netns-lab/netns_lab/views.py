@@ -112,6 +112,7 @@ class Views:
                     "bgp": None if router is None else "running" if pid else "restarting",
                     "exabgp_pid": pid,
                     "restarts": router.speaker.restarts if router else None,
+                    "announces": len(router.router.originated) if router else None,
                     "addresses": list(self._controller.plan.hosts[node.name]),
                     "interfaces": [asdict(interface) for interface in node.interfaces],
                     "env": dict(node.env),

@@ -27,6 +27,8 @@ COMMANDS = (
     "fail",
     "heal",
     "impair",
+    "announce",
+    "withdraw",
     "conform",
     "capture",
     "explain",

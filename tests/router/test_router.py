@@ -273,6 +273,23 @@ def test_a_prefix_of_ones_own_heard_from_a_neighbor_makes_no_route(established: 
     assert OWN not in established.told(NEIGHBORS[1])
 
 
+def test_what_a_router_announces_may_change_and_neighbors_paths_count_where_it_does_not(
+    established: Setting,
+) -> None:
+    established.receive(SnapshotEnd())
+    established.router.originate({OWN, FAR, OTHER})
+    assert established.kernel.unreachable == {OWN, FAR, OTHER}
+    assert established.hops(FAR) == frozenset()
+    assert all(established.told(neighbor)[OTHER] is not None for neighbor in NEIGHBORS)
+    established.story.take()
+    established.router.originate({OWN, FAR, OTHER})
+    assert established.story.take() == []
+    established.router.originate({OWN})
+    assert established.kernel.unreachable == {OWN}
+    assert established.hops(FAR) == hops_over(*NEIGHBORS[:3])
+    assert all(established.told(neighbor)[OTHER] is None for neighbor in NEIGHBORS)
+
+
 def test_ones_own_as_in_a_path_is_no_route(established: Setting) -> None:
     established.receive(announce(NEIGHBORS[0], OTHER, (PEER_ASN, ASN)))
     assert OTHER not in established.kernel.routes
