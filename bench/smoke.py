@@ -10,7 +10,7 @@ from netns_lab.demo import QUAD, READY_TIMEOUT_S
 from netns_lab.directory import LabError
 from netns_lab.plan import LabPlan
 from netns_lab.readiness import wait_until_ready
-from netns_lab.trial import Traffic
+from netns_lab.stopwatch import Stopwatch
 from pyroute2 import IPRoute
 
 from bench.figures import Figure, figure
@@ -114,25 +114,30 @@ def _tcp(lab: LinkLab) -> tuple[Figure, Figure]:
 
 def _outages(lab: RunningLab, say: Say) -> list[Figure]:
     outage_ms: dict[str, list[float]] = {}
-    with Traffic(lab.directory, lab.plan, TRAFFIC_LIMIT_S) as traffic:
-        link = traffic.busiest_channel()
+    with Stopwatch(lab.directory, lab.plan, limit_s=TRAFFIC_LIMIT_S) as stopwatch:
+        link = stopwatch.busiest_link()
         for number in range(CUTS):
             say(f"bench: carrier cut {number + 1} of {CUTS}")
-            result = traffic.fail(link, "carrier", CUT_OBSERVED_S)
-            for way, outage in result.outages.items():
-                outage_ms.setdefault(way, []).append(outage.outage_ms_max)
-            _heal(lab, traffic, link)
+            cut = stopwatch.measure(partial(_fail, stopwatch, link, "carrier"), CUT_OBSERVED_S)
+            for way in cut.directions:
+                outage_ms.setdefault(way, []).append(cut.outage(way).outage_ms_max)
+            _heal(lab, stopwatch, link)
         say("bench: silent cut")
-        silent = traffic.fail(link, "silent", SILENCE_OBSERVED_S)
-        _heal(lab, traffic, link)
+        silent = stopwatch.measure(partial(_fail, stopwatch, link, "silent"), SILENCE_OBSERVED_S)
+        _heal(lab, stopwatch, link)
     cuts = [
-        figure(f"carrier cut, outage {way} (known to {result.resolution_ms:.0f} ms)", "ms", samples, 20)
+        figure(f"carrier cut, outage {way} (known to {cut.resolution_ms:.0f} ms)", "ms", samples, 20)
         for way, samples in outage_ms.items()
     ]
-    worst = [outage.outage_ms_max for outage in silent.outages.values()]
+    worst = [silent.outage(way).outage_ms_max for way in silent.directions]
     return [*cuts, figure("silent cut, outage (hold timer, no BFD)", "ms", worst, 5000)]
 
 
-def _heal(lab: RunningLab, traffic: Traffic, link: str) -> None:
-    traffic.controller.call("heal", link=link)
+def _fail(stopwatch: Stopwatch, link: str, mode: str) -> int:
+    t_ns: int = stopwatch.controller.call("fail", link=link, mode=mode, from_node=None, for_s=None)["t_ns"]
+    return t_ns
+
+
+def _heal(lab: RunningLab, stopwatch: Stopwatch, link: str) -> None:
+    stopwatch.controller.call("heal", link=link)
     check_ready(wait_until_ready(lab.directory, READY_TIMEOUT_S))

@@ -1,13 +1,16 @@
 """`quadlink demo`: the four-channel lab, a channel cut and then silenced under traffic, and the cost."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from netns_lab.builder import running_lab
 from netns_lab.directory import NotReady
+from netns_lab.measurement import NS_PER_MS, Measurement
 from netns_lab.output import Format, Output
 from netns_lab.readiness import wait_until_ready
-from netns_lab.trial import FLOWS_EACH_WAY, PACKETS_PER_S_AND_FLOW, Traffic, TrialResult
+from netns_lab.stopwatch import FLOWS_EACH_WAY, PACKETS_PER_S_AND_FLOW, Stopwatch
 
 QUAD = Path(__file__).resolve().parents[1] / "topologies" / "quad.yaml"
 READY_TIMEOUT_S = 30.0
@@ -23,19 +26,21 @@ def run_demo(file: Path | None, output: Output, say: Callable[[str], None]) -> b
         _check_ready(lab.missing)
         sessions = sum(len(link.sessions) for link in lab.plan.links)
         say(f"{sessions} BGP sessions established, all prefixes installed")
-        with Traffic(lab.directory, lab.plan, TRAFFIC_LIMIT_S) as traffic:
+        with Stopwatch(lab.directory, lab.plan, limit_s=TRAFFIC_LIMIT_S) as stopwatch:
             say(
                 f"{FLOWS_EACH_WAY} probe flows each way, "
                 f"{2 * FLOWS_EACH_WAY * PACKETS_PER_S_AND_FLOW} packets a second"
             )
-            link = traffic.busiest_channel()
+            link = stopwatch.busiest_link()
             for mode, observe_s in OBSERVED_S.items():
                 say(f"failing {link} ({mode})")
-                faults.append(traffic.fail(link, mode, observe_s))
-                traffic.controller.call("heal", link=link)
+                faults.append(
+                    _Fault(link, mode, stopwatch.measure(partial(_fail, stopwatch, link, mode), observe_s))
+                )
+                stopwatch.controller.call("heal", link=link)
                 _check_ready(wait_until_ready(lab.directory, READY_TIMEOUT_S))
                 say(f"{link} healed, all sessions established again")
-    ok = all(_survived(fault) for fault in faults)
+    ok = all(fault.measurement.survived for fault in faults)
     if output.format is Format.JSON:
         output.document({"faults": [fault.as_json() for fault in faults], "ok": ok}, "")
     else:
@@ -45,24 +50,37 @@ def run_demo(file: Path | None, output: Output, say: Callable[[str], None]) -> b
     return ok
 
 
+class _Fault(NamedTuple):
+    link: str
+    mode: str
+    measurement: Measurement
+
+    def as_json(self) -> dict[str, Any]:
+        return {"link": self.link, "mode": self.mode, **self.measurement.as_json()}
+
+
+def _fail(stopwatch: Stopwatch, link: str, mode: str) -> int:
+    t_ns: int = stopwatch.controller.call("fail", link=link, mode=mode, from_node=None, for_s=None)["t_ns"]
+    return t_ns
+
+
 def _check_ready(missing: list[str]) -> None:
     if missing:
         raise NotReady(f"the lab did not become ready in {READY_TIMEOUT_S:.0f} s: {'; '.join(missing)}")
 
 
-def _survived(fault: TrialResult) -> bool:
-    return bool(fault.outages) and not any(outage.dark for outage in fault.outages.values())
-
-
-def _print_fault(fault: TrialResult) -> None:
+def _print_fault(fault: _Fault) -> None:
     words = {"carrier": "cut (carrier lost at both ends)", "silent": "silent (carrier stays, frames vanish)"}
+    measurement = fault.measurement
     print(f"\n{fault.link} {words[fault.mode]}")
-    for t_ms, event in fault.timeline:
-        print(f"  {t_ms:10.2f} ms  {event}")
-    for way, outage in fault.outages.items():
+    for milestone in measurement.timeline:
+        print(f"  {(milestone.t_ns - measurement.t_ns) / NS_PER_MS:10.2f} ms  {milestone.sentence}")
+    for way in measurement.directions:
+        outage = measurement.outage(way)
         print(
             f"  {way}: {outage.flows} flows used {fault.link}, dark for {outage.outage_ms_max:.1f} ms "
             f"(known to {outage.resolution_ms:.0f} ms), {outage.lost} packets lost"
         )
-    if fault.instrument_lost:
-        print(f"  the receiver itself lost {fault.instrument_lost} packets: this machine is too busy to tell")
+    if measurement.instrument_lost:
+        lost = measurement.instrument_lost
+        print(f"  the receiver itself lost {lost} packets: this machine is too busy to tell")

@@ -10,7 +10,7 @@ from dataplane.probes.statistics import ProbeStatistics, StatisticsSession, WayS
 from netns_lab.directory import LabError
 from netns_lab.output import Output
 from netns_lab.plan import LabPlan
-from netns_lab.trial import address_of
+from netns_lab.probe_flows import address_of
 
 DESTINATION_PORT = 9001
 FIRST_SOURCE_PORT = 10000

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from netns_lab.plan import LabPlan
-from netns_lab.trial import find_sites, make_flows
+from netns_lab.probe_flows import find_sites, make_flows
+from netns_lab.stopwatch import FLOWS_EACH_WAY
 
 from control.faults.outage import outages_after, totals
 from dataplane.probes.load import Load
@@ -49,7 +50,7 @@ class Probes:
 def probes(plan: LabPlan) -> Iterator[Probes]:
     """PACKETS_PER_S between the hosts of two routers, both ways and families, over many flows."""
     load = Load(packets_per_s=PACKETS_PER_S, size_octets=PAYLOAD_OCTETS, duration_s=LONGEST_S)
-    session = ProbeSession(make_flows(plan, find_sites(plan)), load)
+    session = ProbeSession(make_flows(plan, find_sites(plan), FLOWS_EACH_WAY), load)
     running = Probes(session)
     with session:
         yield running
