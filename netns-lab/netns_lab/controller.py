@@ -53,7 +53,7 @@ class Controller:
         self._guarding = Supervisor(lambda: launch_guard(directory), lambda: not directory.is_ending())
         self._interfaces = {(state.node, state.interface): state for state in self.guard.wait()}
         self.announcements = Announcements(self)
-        self.routers = {node.name: self.make_router(node) for node in self.plan.nodes if node.asn is not None}
+        self.routers = {node.name: self.make_router(node) for node in self.plan.nodes if node.runs_exabgp}
         self.services = Services(directory, self.log)
         self.impairing = Impairing(self)
         self.views = Views(self, map_counters(directory.counters))

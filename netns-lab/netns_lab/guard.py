@@ -96,7 +96,7 @@ class GuardProcess:
 
     def _watch_routers(self) -> None:
         plan = load_plan(self._directory)
-        wanted = {node.name: node.namespace for node in plan.nodes if node.asn is not None}
+        wanted = {node.name: node.namespace for node in plan.nodes if node.runs_exabgp}
         loop = asyncio.get_running_loop()
         for node, watched in list(self._routers.items()):
             # A node that was made anew has another namespace of the same name.

@@ -41,7 +41,9 @@ class BgpSettings(Model):
 
     password: fields.Password | None = None
     hold_time_s: fields.HoldTime = Field(3, alias="hold_time")
-    daemon: Annotated[Literal["exabgp"], one_of("exabgp", not_yet=None)] = "exabgp"
+    daemon: Annotated[
+        Literal["exabgp", "external"], one_of("exabgp", "external", not_yet=("bird", "frr"))
+    ] = "exabgp"
     bfd: Annotated[Literal[False], one_of(False, not_yet=None)] = False
     neighbors: NotYet = None
 

@@ -121,6 +121,12 @@ class NodePlan:
     exec: tuple[str, ...] = ()
     services: tuple[ServicePlan, ...] = ()
     files: tuple[FilePlan, ...] = ()
+    daemon: Literal["exabgp", "external"] = "exabgp"
+
+    @property
+    def runs_exabgp(self) -> bool:
+        """Whether quadlink itself decides on its routes."""
+        return self.asn is not None and self.daemon == "exabgp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,6 +359,7 @@ def _plan_node(topology: Topology, name: str, addresses: AddressPlan, ends: list
         asn=node.bgp.asn if node.bgp else None,
         router_id=addresses.router_ids[name],
         originate=tuple(map(str, node.bgp.announce)) if node.bgp else (),
+        daemon=node.bgp.daemon if node.bgp else "exabgp",
     )
 
 

@@ -31,7 +31,7 @@ async def reload(controller: Controller) -> Document:
     """
     plan = load_plan(controller.directory)
     controller.look_again()
-    speakers = {node.name: node for node in plan.nodes if node.asn is not None}
+    speakers = {node.name: node for node in plan.nodes if node.runs_exabgp}
     gone = [controller.routers.pop(name) for name in controller.routers.keys() - speakers.keys()]
     await asyncio.gather(*(router.stop() for router in gone))
     controller.plan = plan

@@ -142,7 +142,7 @@ REFUSALS = {
     ),
     "daemon": (
         on_r1("daemon: bird"),
-        f"3: nodes.r1.bgp.daemon: found 'bird', which is {NOT_YET}, expected one of exabgp",
+        f"3: nodes.r1.bgp.daemon: found 'bird', which is {NOT_YET}, expected one of exabgp, external",
     ),
     "neighbors": (on_r1("neighbors: {r2: {import: []}}"), f"3: nodes.r1.bgp.neighbors: {NOT_YET}"),
     "unknown bgp key": (on_r1("anounce: []"), "3: nodes.r1.bgp.anounce: unknown key, nearest is 'announce'"),
