@@ -19,6 +19,7 @@ from netns_lab.commands import (
     nodes,
     pictures,
     probes,
+    scenarios,
     shells,
     views,
 )
@@ -64,6 +65,7 @@ app.command()(explanations.explain)
 app.command()(machine.doctor)
 app.command()(shells.completion)
 app.command()(probes.probe)
+app.command()(scenarios.run)
 app.command()(measurements.demo)
 app.command(context_settings=PASS_ON)(measurements.test)
 app.command()(measurements.bench)

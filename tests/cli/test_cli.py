@@ -29,6 +29,7 @@ COMMANDS = (
     "impair",
     "announce",
     "withdraw",
+    "run",
     "conform",
     "capture",
     "explain",

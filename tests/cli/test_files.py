@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.harness import quadlink
+from tests.lab.harness import QUAD, quadlink
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,9 @@ def test_schema_prints_one_json_document() -> None:
     answer = quadlink("schema")
     assert (answer.returncode, answer.stderr) == (0, "")
     assert json.loads(answer.stdout)["additionalProperties"] is False
+
+
+def test_a_scenario_is_validated_too() -> None:
+    path = QUAD.parents[1] / "scenarios" / "single-cut.yaml"
+    answer = quadlink("validate", str(path), "--format", "json")
+    assert json.loads(answer.stdout) == {"file": str(path), "name": "single-cut", "steps": 3}

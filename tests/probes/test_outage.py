@@ -56,7 +56,7 @@ def without(sent: Records, flow: int, sequences: Sequence[int]) -> Records:
 def test_nothing_lost_is_no_outage() -> None:
     sent = schedule(2, 100)
     assert outages_after(sent, deliver(sent), 50 * MS, 100 * MS) == [
-        FlowOutage(flow, 50, 0, 0, 0.0, 0.0, 1.0, False, None) for flow in (10, 11)
+        FlowOutage(flow, 50, 0, 0, 0.0, 0.0, 0.0, 1.0, False, None) for flow in (10, 11)
     ]
 
 
@@ -66,7 +66,7 @@ def test_a_dark_time_runs_from_the_first_lost_to_the_next_delivered_send() -> No
     untouched, hit = outages_after(sent, received, 50 * MS, 100 * MS)
     assert (untouched.lost, untouched.outage_ms) == (0, 0.0)
     # Flow 11 sends half a millisecond after flow 10: packet 73 leaves at 73.5 ms and arrives at 73.8.
-    assert hit == FlowOutage(11, 50, 13, 1, 13.0, 13.0, 1.0, False, 23.8)
+    assert hit == FlowOutage(11, 50, 13, 1, 13.0, 13.0, 13.0, 1.0, False, 23.8)
 
 
 def test_only_the_window_counts_and_in_flight_widens_it() -> None:
@@ -81,13 +81,19 @@ def test_only_the_window_counts_and_in_flight_widens_it() -> None:
 def test_a_second_dark_time_is_lost_but_not_in_the_outage() -> None:
     sent = schedule(1, 100)
     (outage,) = outages_after(sent, deliver(without(sent, 10, [60, 61, 80, 81, 82])), 50 * MS, 100 * MS)
-    assert (outage.lost, outage.loss_runs, outage.outage_ms, outage.loss_derived_ms) == (5, 2, 2.0, 5.0)
+    assert (outage.lost, outage.loss_runs, outage.outage_ms, outage.longest_ms, outage.loss_derived_ms) == (
+        5,
+        2,
+        2.0,
+        3.0,
+        5.0,
+    )
 
 
 def test_a_flow_that_stays_dark_says_so_and_its_outage_is_a_lower_bound() -> None:
     sent = schedule(1, 100)
     (outage,) = outages_after(sent, deliver(without(sent, 10, range(60, 100))), 50 * MS, 100 * MS)
-    assert outage == FlowOutage(10, 50, 40, 1, 39.0, 40.0, 1.0, True, None)
+    assert outage == FlowOutage(10, 50, 40, 1, 39.0, 39.0, 40.0, 1.0, True, None)
     assert "restored_ms" not in as_json(outage)
 
 

@@ -48,18 +48,27 @@ def validate(
     file: TopologyPlace = Path("."),
     format: FormatOption = None,
 ) -> None:
-    """Check a topology file.
+    """Check a topology file, or a scenario file.
 
     Every error names file, line and field.
 
     \b
-    Example:
+    Examples:
       ./quadlink validate netns-lab/topologies/quad.yaml
+      ./quadlink validate netns-lab/scenarios/single-cut.yaml
     """
     from netns_lab.plan import plan_lab
+    from netns_lab.scenarios.loading import is_scenario, load_scenario
     from netns_lab.topology import find_topology_file, load_topology
 
     path = find_topology_file(file)
+    if is_scenario(path):
+        scenario = load_scenario(path)
+        output(format).document(
+            {"file": str(path), "name": scenario.name, "steps": len(scenario.steps)},
+            f"{path}: scenario {scenario.name}, {len(scenario.steps)} steps, {scenario.duration_s:g} s",
+        )
+        return
     plan = plan_lab(load_topology(path), lambda octets: bytes(octets))
     output(format).document(
         {"file": str(path), "name": plan.name, "nodes": len(plan.nodes), "links": len(plan.links)},

@@ -1,0 +1,167 @@
+"""From a scenario file to a checked `Scenario`; everything wrong with the file is reported at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from netns_lab.names import unknown
+from netns_lab.reading import Place, Report
+from netns_lab.scenarios.model import Bound, Expectations, ScenarioFile, Step, Traffic
+from netns_lab.scenarios.schedule import acts_of
+from netns_lab.source import read_source
+from netns_lab.topology import Topology, load_topology
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+SETTLED_S = 1.0
+"""How long a run goes on after its last act where the file does not say."""
+Complaint = tuple[Place, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A checked scenario; `duration_s` is how long the run takes."""
+
+    file: Path
+    name: str
+    about: str
+    topology: Topology
+    seed: int
+    traffic: Traffic
+    duration_s: float
+    steps: tuple[Step, ...]
+    expect: Expectations
+
+    def without_faults(self) -> Scenario:
+        """The same expectations of a lab to which nothing is done."""
+        steps = (step.model_copy(update={"fail": None, "heal": None}) for step in self.steps)
+        return replace(self, steps=tuple(steps))
+
+
+def is_scenario(path: Path) -> bool:
+    """Whether a YAML file means to be a scenario. Raises TopologyError where it is no YAML."""
+    return read_source(path).get("steps") is not None
+
+
+def load_scenario(path: Path) -> Scenario:
+    """The scenario of a file; `TopologyError` lists all that is wrong with it, or with its topology."""
+    source = read_source(path)
+    report = Report(source, str(path))
+    shape = report.read(ScenarioFile, ())
+    items = source.get("steps")
+    count = len(items.data) if items and isinstance(items.data, list) else 0
+    steps = [step for index in range(count) if (step := report.read(Step, ("steps", index)))]
+    report.finish()
+    assert shape is not None, "a shape that cannot be read is a problem"
+
+    place = path.parent / shape.topology
+    if not place.exists():
+        problem = f"found no file {place}, expected the topology's, relative to this one"
+        report.add(("topology",), problem)
+        report.finish()
+    topology = load_topology(place)
+    last_s = max(end for step in steps for _, end in acts_of(step))
+    duration_s = shape.duration_s or last_s + SETTLED_S
+    for where, message in _complaints(shape, steps, topology, last_s):
+        report.add(where, message)
+    report.finish()
+    return Scenario(
+        file=path,
+        name=shape.name,
+        about=shape.about,
+        topology=topology,
+        seed=shape.seed,
+        traffic=shape.traffic,
+        duration_s=duration_s,
+        steps=tuple(steps),
+        expect=shape.expect,
+    )
+
+
+def _complaints(
+    shape: ScenarioFile, steps: list[Step], topology: Topology, last_s: float
+) -> Iterator[Complaint]:
+    """What is wrong with values that are right by themselves."""
+    for index, (step, following) in enumerate(pairwise([*steps, None])):
+        assert step is not None
+        place: Place = ("steps", index)
+        yield from ((place + where, message) for where, message in _of_step(step, following, topology))
+    if shape.duration_s is not None and shape.duration_s <= last_s:
+        yield (
+            ("duration",),
+            f"found {shape.duration_s:g} s, expected more than {last_s:g} s, when all is done",
+        )
+    if not any(step.fail for step in steps):
+        yield ("steps",), "found no fault, expected one at least"
+    expectations = [shape.expect, *(step.expect for step in steps if step.expect)]
+    if not any(it.model_fields_set for it in expectations):
+        yield (), "found no expectation, expected one at least"
+    yield from ((("expect", *where), message) for where, message in _of_expectations(shape.expect, topology))
+
+
+def _of_step(step: Step, following: Step | None, topology: Topology) -> Iterator[Complaint]:
+    acts = [name for name in ("fail", "heal") if getattr(step, name) is not None]
+    if len(acts) > 1:
+        yield (acts[1],), f"found {' and '.join(acts)} in one step, expected a step for each"
+    if not acts and step.expect is None:
+        yield (), "found neither an act nor expectations, expected one of them"
+    if step.for_s is not None and step.fail is None:
+        yield ("for",), "found a duration of nothing, expected a fault beside it"
+    if (step.every_s is None) != (step.count is None):
+        yield (), "found one of `every` and `count`, expected both or neither"
+    if step.every_s is not None:
+        if not acts:
+            yield ("every",), "found nothing that is to be repeated, expected a fault beside it"
+        if step.fail and (step.for_s is None or step.for_s >= step.every_s):
+            yield (
+                ("every",),
+                "found a fault that is still there when it is to come again, expected a shorter `for`",
+            )
+    begun_s = acts_of(step)[-1][0]
+    if following is not None and following.at_s <= begun_s:
+        yield (
+            ("at",),
+            f"found an act at {begun_s:g} s, expected it before the next step's at {following.at_s:g} s",
+        )
+    if step.fail:
+        links = {link.name: link.ends for link in topology.links}
+        for name in step.fail.link:
+            if name not in links:
+                yield ("fail", "link"), unknown("link", name, links)
+    if step.expect:
+        yield from (
+            (("expect", *where), message) for where, message in _of_expectations(step.expect, topology)
+        )
+
+
+def _of_expectations(expect: Expectations, topology: Topology) -> Iterator[Complaint]:
+    for where, bound in _bounds(expect):
+        if bound.min is None and bound.max is None:
+            yield where, "found neither min nor max, expected one of them"
+        elif bound.min is not None and bound.max is not None and bound.min > bound.max:
+            yield where, f"found min {bound.min:g} above max {bound.max:g}"
+    for name in expect.prefixes:
+        yield from _known("node", ("prefixes", name), name, topology.nodes)
+    if expect.path:
+        for key in ("uses", "avoids"):
+            for index, name in enumerate(getattr(expect.path, key)):
+                yield from _known("link", ("path", key, index), name, [link.name for link in topology.links])
+
+
+def _bounds(expect: BaseModel) -> Iterator[tuple[Place, Bound]]:
+    for name, value in expect:
+        if isinstance(value, Bound):
+            yield (name,), value
+        elif isinstance(value, dict):
+            yield from (((name, key), bound) for key, bound in value.items())
+
+
+def _known(kind: str, place: Place, name: str, known: Iterable[str]) -> Iterator[Complaint]:
+    names = list(known)
+    if name not in names:
+        yield place, unknown(kind, name, names)

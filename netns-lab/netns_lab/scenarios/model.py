@@ -1,0 +1,172 @@
+"""The models of a scenario file: steps, what they do to a lab, and what is expected then."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from dataplane.macsec.counters import SLOTS
+from netns_lab import fields
+from netns_lab.event_log import EventKind
+from netns_lab.fields import one_of, text, whole
+from netns_lab.models import Model
+from netns_lab.output import nearest
+from netns_lab.units import duration_s
+
+
+def _duration(value: object) -> float:
+    try:
+        if not isinstance(value, str):
+            raise ValueError("no text")
+        return duration_s(value)
+    except ValueError:
+        raise ValueError("expected a duration such as 500ms or 3s") from None
+
+
+def _bound(value: object) -> object:
+    """A number alone is what must be measured exactly."""
+    number = type(value) in (int, float)
+    return {"min": value, "max": value} if number else value
+
+
+def _number(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        return float(value)
+    raise ValueError("expected a number, not below 0")
+
+
+def _one_or_several(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _counter(value: object) -> str:
+    if isinstance(value, str) and value in SLOTS:
+        return value
+    hint = nearest(str(value), SLOTS)
+    raise ValueError(f"expected the name of a MACsec counter as `inspect macsec` has them{hint}")
+
+
+Duration = Annotated[
+    float, BeforeValidator(_duration), text("duration, such as 500ms or 3s", "[0-9.]+ ?(us|ms|s|m)")
+]
+Number = Annotated[float, BeforeValidator(_number), WithJsonSchema({"type": "number", "minimum": 0})]
+Counter = Annotated[str, BeforeValidator(_counter), WithJsonSchema({"enum": list(SLOTS)})]
+Event = Annotated[str, one_of(*map(str, EventKind))]
+
+
+class Bound(Model):
+    """How small and how large a number may be."""
+
+    min: Number | None = None
+    max: Number | None = None
+
+    def holds(self, value: float) -> bool:
+        return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
+
+    def __str__(self) -> str:
+        if self.min is not None and self.min == self.max:
+            return f"{self.min:g}"
+        said = ((self.min, "at least"), (self.max, "at most"))
+        return " and ".join(f"{words} {limit:g}" for limit, words in said if limit is not None)
+
+
+_BOUND_SCHEMA = {
+    "anyOf": [
+        {"type": "number", "minimum": 0, "description": "exactly this"},
+        {
+            "type": "object",
+            "properties": {key: {"type": "number", "minimum": 0} for key in ("min", "max")},
+            "additionalProperties": False,
+            "minProperties": 1,
+        },
+    ]
+}
+Bounds = Annotated[Bound, BeforeValidator(_bound), WithJsonSchema(_BOUND_SCHEMA)]
+MaybeBounds = Annotated[Bound | None, BeforeValidator(_bound), WithJsonSchema(_BOUND_SCHEMA)]
+Names = Annotated[
+    list[str],
+    BeforeValidator(_one_or_several),
+    WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}, "minItems": 1}),
+]
+
+
+class Path(Model):
+    """The links that carry probe packets when all has settled: all of `uses`, none of `avoids`."""
+
+    uses: list[str] = Field(default=[])
+    avoids: list[str] = Field(default=[])
+
+
+class Events(Model):
+    """Kinds of event that must be among those of a window, and kinds that must not."""
+
+    some: list[Event] = Field(default=[])
+    none: list[Event] = Field(default=[])
+
+
+class Expectations(Model):
+    """What is expected of a window of time; `Observation` says how each is measured."""
+
+    outage_ms: MaybeBounds = None
+    outage_median_ms: MaybeBounds = None
+    outage_p99_ms: MaybeBounds = None
+    lost: MaybeBounds = None
+    duplicates: MaybeBounds = None
+    dark: MaybeBounds = None
+    partitioned: MaybeBounds = None
+    latency_median_ms: MaybeBounds = None
+    latency_p99_ms: MaybeBounds = None
+    sessions: MaybeBounds = None
+    prefixes: dict[str, Bounds] = Field(default={})
+    counters: dict[Counter, Bounds] = Field(default={})
+    path: Path | None = None
+    events: Events | None = None
+
+
+class Fail(Model):
+    """A fault: what fails and how. Of several names one is drawn, by the scenario's seed."""
+
+    link: Names
+    mode: Annotated[Literal["carrier", "silent", "one-way"], one_of("carrier", "silent", "one-way")] = (
+        "carrier"
+    )
+    from_node: str | None = Field(None, alias="from")
+
+
+class Heal(Model):
+    """The end of a fault that an earlier step made."""
+
+    link: str
+
+
+class Step(Model):
+    """What is done at a time, and what is expected from then until the next step, or the end."""
+
+    at_s: Duration = Field(alias="at")
+    for_s: Duration | None = Field(None, alias="for")
+    every_s: Duration | None = Field(None, alias="every")
+    count: Annotated[int, whole(2, 1000, "times")] | None = None
+    fail: Fail | None = None
+    heal: Heal | None = None
+    expect: Expectations | None = None
+
+
+class Traffic(Model):
+    """Probe packets between the hosts of both sites: a second and flow, and flows each way."""
+
+    rate: Annotated[int, whole(1, 10_000, "packets a second and flow")] = 200
+    flows: Annotated[int, whole(1, 1024, "flows each way, half of them IPv4")] = 32
+
+
+class ScenarioFile(Model):
+    """The outer shape of a scenario file; steps are read one by one."""
+
+    name: Annotated[str, fields.matching(fields.NAME, "1 to 32 letters, digits, - and _")]
+    about: str = ""
+    topology: str
+    seed: Annotated[int, whole(0, 2**63 - 1, "what chance begins with")] = 0
+    traffic: Traffic = Traffic()
+    duration_s: Duration | None = Field(None, alias="duration")
+    steps: list[object] = Field(min_length=1)
+    expect: Expectations = Expectations()

@@ -1,0 +1,166 @@
+"""Runs one scenario in a lab that is up: acts in time, samples between the steps, reverts in the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from dataplane.client import EngineClient
+from dataplane.counters import map_counters
+from dataplane.links.link import LINK_SLOTS, LinkCounters
+from dataplane.macsec.counters import counters_by_name
+from netns_lab.api import ControllerClient
+from netns_lab.directory import LabDirectory, LabError
+from netns_lab.measurement import Measurement
+from netns_lab.plan import LabPlan
+from netns_lab.readiness import wait_until_ready
+from netns_lab.scenarios.loading import Scenario
+from netns_lab.scenarios.observation import Sample, Window
+from netns_lab.scenarios.schedule import Act, expand
+from netns_lab.stopwatch import OBSERVED_BEFORE_S, Stopwatch
+
+READY_TIMEOUT_S = 30.0
+SPARE_S = 30.0
+"""How much longer the probes could go on than they need to: requests may be slow on a busy machine."""
+NS_PER_S = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A run: the measurement and its windows, one a step and that of the whole run."""
+
+    measurement: Measurement
+    steps: tuple[Window, ...]
+    whole: Window
+
+
+def perform(
+    scenario: Scenario, directory: LabDirectory, plan: LabPlan, say: Callable[[str], None]
+) -> Recording:
+    """Runs the scenario in a lab, in which no fault may be active. Raises LabError."""
+    with ControllerClient(directory) as controller, _reverted(controller, directory):
+        limit_s = OBSERVED_BEFORE_S + scenario.duration_s + SPARE_S
+        with Stopwatch(
+            directory,
+            plan,
+            limit_s=limit_s,
+            packets_per_s_and_flow=scenario.traffic.rate,
+            flows_each_way=scenario.traffic.flows,
+        ) as stopwatch:
+            run = _Run(scenario, _Sampler(scenario, controller, directory), controller, say)
+            measurement = stopwatch.measure(run.perform, 0)
+    return Recording(measurement, *run.windows(measurement))
+
+
+@contextmanager
+def _reverted(controller: ControllerClient, directory: LabDirectory) -> Iterator[None]:
+    """A lab without faults before and after the block. Raises LabError where one is active before."""
+    if active := controller.call("inspect", topic="faults")["faults"]:
+        failed = ", ".join(fault["link"] for fault in active)
+        raise LabError(
+            f"lab {directory.name} has faults already ({failed}); "
+            f"`quadlink heal --name {directory.name}` undoes them"
+        )
+    try:
+        yield
+    finally:
+        controller.call("heal", link=None)
+    if missing := wait_until_ready(directory, READY_TIMEOUT_S):
+        raise LabError(f"lab {directory.name}: not as it was {READY_TIMEOUT_S:.0f} s after: {missing[0]}")
+
+
+class _Run:
+    """The acts of one run, and when they really were."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        sampler: _Sampler,
+        controller: ControllerClient,
+        say: Callable[[str], None],
+    ) -> None:
+        self._scenario = scenario
+        self._sampler = sampler
+        self._controller = controller
+        self._say = say
+        self._acts = expand(scenario.steps, scenario.seed)
+        self._started_s = 0.0
+        self._samples: list[Sample] = []
+        self._begun_ns: list[int] = []
+        """When each step began: its first act, or its time."""
+        self._settled_ns: dict[int, int] = {}
+        """By step, when its first fault ended by itself."""
+
+    def perform(self) -> int:
+        """Does everything in its time; the time of the first step."""
+        self._started_s = time.monotonic()
+        for index, step in enumerate(self._scenario.steps):
+            self._wait_until(step.at_s)
+            self._samples.append(self._sampler.take())
+            times_ns = [self._do(act) for act in self._acts if act.step == index]
+            self._begun_ns.append(times_ns[0] if times_ns else time.monotonic_ns())
+        self._wait_until(self._scenario.duration_s)
+        self._samples.append(self._sampler.take())
+        return self._begun_ns[0]
+
+    def windows(self, measurement: Measurement) -> tuple[tuple[Window, ...], Window]:
+        """Those of the steps and that of the whole run."""
+        ends_ns = [*self._begun_ns[1:], measurement.until_ns]
+        steps = [
+            Window(
+                begun_ns,
+                until_ns,
+                min(self._settled_ns.get(index, until_ns), until_ns),
+                self._samples[index],
+                self._samples[index + 1],
+            )
+            for index, (begun_ns, until_ns) in enumerate(zip(self._begun_ns, ends_ns, strict=True))
+        ]
+        first, last = steps[0], steps[-1]
+        return tuple(steps), Window(first.t_ns, last.until_ns, last.until_ns, first.before, last.after)
+
+    def _do(self, act: Act) -> int:
+        self._wait_until(act.at_s)
+        self._say(f"{self._scenario.name}: {act.text}")
+        answer = self._controller.call(act.request, **act.arguments)
+        t_ns: int = answer.get("t_ns") or time.monotonic_ns()
+        if act.ends_s is not None:
+            self._settled_ns.setdefault(act.step, t_ns + round((act.ends_s - act.at_s) * NS_PER_S))
+        return t_ns
+
+    def _wait_until(self, at_s: float) -> None:
+        time.sleep(max(0.0, self._started_s + at_s - time.monotonic()))
+
+
+class _Sampler:
+    """Takes samples of a lab, of what the scenario's expectations need."""
+
+    def __init__(self, scenario: Scenario, controller: ControllerClient, directory: LabDirectory) -> None:
+        expectations = [scenario.expect, *(step.expect for step in scenario.steps if step.expect)]
+        self._prefixes = any(it.prefixes for it in expectations)
+        self._controller = controller
+        self._counters = map_counters(directory.counters)
+        engine = EngineClient(directory.engine_socket)
+        self._slots = [state.slot for state in engine.links() if state.macsec is not None]
+        engine.close()
+
+    def take(self) -> Sample:
+        """The lab now."""
+        ends: dict[tuple[str, ...], list[bool]] = {}
+        for it in self._controller.call("inspect", topic="bgp")["sessions"]:
+            family = "ipv6" if ":" in it["neighbor"] else "ipv4"
+            key = (it["link"], family, *sorted((it["node"], it["peer"])))
+            ends.setdefault(key, []).append(it["state"] == "established")
+        prefixes: dict[str, int] = {}
+        if self._prefixes:
+            for route in self._controller.call("inspect", topic="routes")["routes"]:
+                prefixes[route["node"]] = prefixes.get(route["node"], 0) + 1
+        counters: dict[str, int] = {}
+        for slot in self._slots:
+            slots = self._counters[slot * LINK_SLOTS : (slot + 1) * LINK_SLOTS]
+            for secy in LinkCounters.of(slots).secys:
+                for name, count in counters_by_name(secy).items():
+                    counters[name] = counters.get(name, 0) + count
+        return Sample(sum(map(all, ends.values())), prefixes, counters)
