@@ -134,10 +134,10 @@ def _outages(lab: RunningLab, say: Say) -> list[Figure]:
 
 
 def _fail(stopwatch: Stopwatch, link: str, mode: str) -> int:
-    t_ns: int = stopwatch.controller.call("fail", link=link, mode=mode, from_node=None, for_s=None)["t_ns"]
+    t_ns: int = stopwatch.controller.call("fail", kind="link", name=link, mode=mode)["t_ns"]
     return t_ns
 
 
 def _heal(lab: RunningLab, stopwatch: Stopwatch, link: str) -> None:
-    stopwatch.controller.call("heal", link=link)
+    stopwatch.controller.call("heal", kind="link", name=link)
     check_ready(wait_until_ready(lab.directory, READY_TIMEOUT_S))

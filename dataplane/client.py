@@ -9,6 +9,7 @@ from dataplane import wireformat
 from dataplane.captures.memory import CaptureMemory, CapturePoint, CaptureWire
 from dataplane.interface import EngineEvent, ImpairmentChanges, LinkError, LinkState
 from dataplane.lines import LineStream
+from dataplane.links.faults import FaultSpecification
 from dataplane.links.specification import FaultMode, Impairment, LinkSpecification
 from dataplane.macsec.sak import Sak
 
@@ -48,6 +49,12 @@ class EngineClient:
 
     def remove_link(self, name: str) -> None:
         self._call("remove_link", name=name)
+
+    def fail(self, id: str, links: Sequence[str], fault: FaultSpecification) -> int:
+        return int(self._call("fail", id=id, links=links, fault=asdict(fault)))
+
+    def heal(self, id: str) -> int:
+        return int(self._call("heal", id=id))
 
     def set_fault(
         self, name: str, mode: FaultMode, from_node: str | None = None, for_s: float | None = None

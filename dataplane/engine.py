@@ -13,7 +13,6 @@ import mmap
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +31,17 @@ from dataplane.interface import (
     PendingEvent,
 )
 from dataplane.link_state import get_link
-from dataplane.links.link import LINK_SLOTS, Link, LinkCounters, add_wires, check_core, core_impairment
+from dataplane.links.active_faults import ActiveFaults
+from dataplane.links.faults import FaultSpecification
+from dataplane.links.link import (
+    LINK_SLOTS,
+    Link,
+    LinkCounters,
+    add_wires,
+    block_wires,
+    check_core,
+    impair_wires,
+)
 from dataplane.links.secys import SecureEnd, make_secys
 from dataplane.links.specification import FaultMode, Impairment, LinkSpecification
 from dataplane.macsec.ledger import Ledger, LedgerError
@@ -46,7 +55,6 @@ log = logging.getLogger("engine")
 MTU_OCTETS = range(68, 65522)
 """What IPv4 needs at least (RFC 791) and what a TAP device can have at most."""
 MAXIMUM_FRAME_OCTETS = 65535
-MAXIMUM_FAULT_S = 1e6
 NS_PER_S = 1_000_000_000
 RESERVE_AGAIN_NS = 5 * NS_PER_S
 """When the ledger is asked again that could not reserve packet numbers."""
@@ -78,7 +86,7 @@ class Engine:
         self._free_slots = list(range(MAXIMUM_LINKS))  # a heap: the lowest is taken first
         self._captures: dict[int, Recorder] = {}
         self._capture_ids = itertools.count(1)
-        self._healing: dict[str, int] = {}  # when, in monotonic ns, links heal by themselves
+        self._faults = ActiveFaults()
         self._ledger = ledger or Ledger()
         self._reserve_at_ns: int | None = None
         self._on_event = on_event
@@ -145,7 +153,7 @@ class Engine:
         for capture in self._captures.values():
             capture.forget(name)
         del self._links[name]
-        self._healing.pop(name, None)
+        self._faults.forget(link)
         self._discard(link)
 
     def leave_devices(self) -> None:
@@ -160,46 +168,50 @@ class Engine:
                 if isinstance(port, InterfacePort):
                     port.leave()
 
+    def fail(self, id: str, links: Sequence[str], fault: FaultSpecification) -> int:
+        """Fails these links at once; returns the monotonic time in ns just before.
+
+        `id` names the fault to whoever heals it; others on the same links stay what they are beside it.
+        """
+        failing = [self._link(name) for name in links]
+        for link in failing:
+            if fault.from_node is not None:
+                self._end(link, fault.from_node)
+        moment_ns = self._now_ns()
+        self._faults.begin(id, failing, fault, moment_ns)
+        self._settle_fault(id, failing, fault.mode, moment_ns)
+        return moment_ns
+
+    def heal(self, id: str) -> int:
+        """Ends a fault; returns the monotonic time in ns. One that is not active changes nothing."""
+        moment_ns = self._now_ns()
+        if healed := self._faults.end(id):
+            self._settle_fault(id, healed, None, moment_ns)
+        return moment_ns
+
     def set_fault(
         self, name: str, mode: FaultMode, from_node: str | None = None, for_s: float | None = None
     ) -> int:
-        """Fails a link, for for_s seconds if given; returns the monotonic time in ns just before.
-
-        from_node, for one-way only, is whose frames are lost. Raises LinkError where a fault is active.
-        """
-        link = self._link(name)
-        if link.signal.fault is not None:
-            raise LinkError(f"link {name}: already failed ({link.signal.fault}); heal it first")
-        sender = self._end(link, from_node) if from_node is not None else 0
-        if for_s is not None and not 0 < for_s < MAXIMUM_FAULT_S:
-            raise LinkError(f"link {name}: found {for_s} s, expected a time up to {MAXIMUM_FAULT_S:.0f} s")
-        moment_ns = self._now_ns()
-        link.signal.fault, link.signal.fault_from = mode, sender
-        link.fault_since_ns = moment_ns
-        if for_s is not None:
-            self._healing[name] = moment_ns + round(for_s * NS_PER_S)
-        self._settle(link)
-        self._on_event(FaultEvent(name, mode, moment_ns))
-        return moment_ns
+        """Fails one link, whose name is the fault's id."""
+        if faults := self._link(name).signal.faults:
+            modes = ", ".join(fault.mode for fault in faults.values())
+            raise LinkError(f"link {name}: already failed ({modes}); heal it first")
+        try:
+            specification = FaultSpecification(mode, from_node, for_s)
+        except ValueError as error:
+            raise LinkError(f"link {name}: {error}") from error
+        return self.fail(name, (name,), specification)
 
     def clear_fault(self, name: str) -> int:
-        """Heals a link; returns the monotonic time in ns. Healing a link that is well changes nothing."""
-        link = self._link(name)
-        moment_ns = self._now_ns()
-        if link.signal.fault is not None:
-            link.signal.fault = link.signal.fault_from = None
-            link.fault_since_ns = None
-            self._healing.pop(name, None)
-            self._settle(link)
-            self._on_event(FaultEvent(name, None, moment_ns))
-        return moment_ns
+        """Heals what `set_fault` did to a link; a link that is well stays so."""
+        self._link(name)
+        return self.heal(name)
 
     def impair(self, name: str, impairments: tuple[Impairment, Impairment]) -> None:
         """Gives both directions of a link, by sending end, their impairment, from the next frame on."""
         link = self._link(name)
-        for wire, impairment in zip(link.wires, impairments, strict=True):
-            check_core(lib.ql_engine_impair_wire(self._core, wire, core_impairment(impairment)))
         link.impairments = list(impairments)
+        impair_wires(self._core, link)
 
     def change_impairments(
         self, name: str, changes: tuple[ImpairmentChanges, ImpairmentChanges]
@@ -208,16 +220,12 @@ class Engine:
 
         Returns what they have then.
         """
-        link = self._link(name)
         try:
-            one, other = (
-                replace(impairment, **change)
-                for impairment, change in zip(link.impairments, changes, strict=True)
-            )
+            changed = self._link(name).changed(changes)
         except (TypeError, ValueError) as error:
             raise LinkError(f"link {name}: {error}") from error
-        self.impair(name, (one, other))
-        return one, other
+        self.impair(name, changed)
+        return changed
 
     def links(self) -> list[LinkState]:
         """Every link as it is now, in the order they were made."""
@@ -280,17 +288,17 @@ class Engine:
 
     def next_deadline_ns(self) -> int | None:
         """When, in monotonic ns, there is something to attend to by itself; None where there is not."""
-        deadlines_ns = [*self._healing.values()]
-        if self._reserve_at_ns is not None:
-            deadlines_ns.append(self._reserve_at_ns)
-        return min(deadlines_ns, default=None)
+        deadlines_ns = [self._faults.next_change_ns(), self._reserve_at_ns]
+        return min((at_ns for at_ns in deadlines_ns if at_ns is not None), default=None)
 
     def attend(self) -> None:
         """Acts on times that have come, interfaces that went up or down, ports that went away, SecYs that
         stopped sending."""
-        for name, at_ns in list(self._healing.items()):
-            if at_ns <= self._now_ns():
-                self.clear_fault(name)
+        now_ns = self._now_ns()
+        for id in self._faults.ended(now_ns):
+            self.heal(id)
+        for changed in self._faults.changed(now_ns):
+            self._settle(changed)
         for namespace, state in self._monitors.read():
             # By its index: a node may give its interface another name.
             link, end = self._interfaces.get((namespace, state.ifindex), (None, 0))
@@ -364,12 +372,21 @@ class Engine:
         port = link.ports[end]
         return port.ifindex if isinstance(port, InterfacePort) else 0
 
+    def _settle_fault(self, id: str, links: list[Link], mode: FaultMode | None, moment_ns: int) -> None:
+        """Makes links what a fault that began or ended leaves of them: first all wires, then the carriers."""
+        for link in links:
+            block_wires(self._core, link, moment_ns)
+            impair_wires(self._core, link)
+        for link in links:
+            self._settle(link)
+        self._on_event(FaultEvent(id, tuple(link.specification.name for link in links), mode, moment_ns))
+
     def _settle(self, link: Link) -> None:
         """Makes wires and carriers what the link's signal says they are."""
-        for direction, wire in enumerate(link.wires):
-            check_core(lib.ql_engine_block_wire(self._core, wire, link.signal.blocked(direction)))
+        link.settled_ns = now_ns = self._now_ns()
+        block_wires(self._core, link, now_ns)
         for index, end in enumerate(link.specification.ends):
-            carrier = link.signal.carrier(index)
+            carrier = link.signal.carrier(index, now_ns)
             if carrier == link.carrier[index]:
                 continue
             link.carrier[index] = carrier
@@ -390,20 +407,12 @@ class Engine:
         for index, end in enumerate(link.specification.ends):
             ifindex = self._ifindex(link, index)
             ends.append(EndState(end.node, end.interface, ifindex, link.carrier[index]))
-        fault = link.signal.fault
         return LinkState(
             name=link.specification.name,
             type=link.specification.type,
             ends=(ends[0], ends[1]),
-            state=link.signal.state(),
-            fault=fault,
-            fault_from=(
-                link.specification.ends[link.signal.fault_from].node
-                if fault is FaultMode.ONE_WAY and link.signal.fault_from is not None
-                else None
-            ),
-            fault_since_ns=link.fault_since_ns,
-            heals_at_ns=self._healing.get(link.specification.name),
+            state=link.signal.state(self._now_ns()),
+            faults=tuple(link.signal.faults.values()),
             macsec=link.specification.macsec,
             secys=tuple(secure.state() for secure in link.secys),
             slot=link.slot,

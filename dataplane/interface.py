@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from dataplane.captures.memory import CaptureMemory, CapturePoint, CaptureWire
+from dataplane.links.faults import FaultSpecification, LinkFault
 from dataplane.links.specification import (
     FaultMode,
     Impairment,
@@ -35,9 +36,10 @@ class CarrierEvent:
 
 @dataclass(frozen=True, slots=True)
 class FaultEvent:
-    """A link was failed, or healed (fault None), at monotonic time t_ns."""
+    """The fault `id` began on these links, or ended (fault None), at monotonic time t_ns."""
 
-    link: str
+    id: str
+    links: tuple[str, ...]
     fault: FaultMode | None
     t_ns: int
 
@@ -99,17 +101,14 @@ class LinkState:
     """A link as it is. secys is by end, empty on a plain link; slot is its place in the counters; impairments
     are by sending end.
 
-    A fault has the monotonic time it took effect, and the one it ends at by itself, if it does.
+    What brownouts, which are faults, put over the impairments is not in these.
     """
 
     name: str
     type: LinkType
     ends: tuple[EndState, EndState]
     state: str
-    fault: FaultMode | None
-    fault_from: str | None
-    fault_since_ns: int | None
-    heals_at_ns: int | None
+    faults: tuple[LinkFault, ...]
     macsec: MacsecSpecification | None
     secys: tuple[SecYState, ...]
     slot: int
@@ -127,6 +126,10 @@ class EngineInterface(Protocol):
     def add_link(self, specification: LinkSpecification, sak: Sak | None = None) -> LinkState: ...
 
     def remove_link(self, name: str) -> None: ...
+
+    def fail(self, id: str, links: Sequence[str], fault: FaultSpecification) -> int: ...
+
+    def heal(self, id: str) -> int: ...
 
     def set_fault(
         self, name: str, mode: FaultMode, from_node: str | None = None, for_s: float | None = None

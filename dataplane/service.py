@@ -137,6 +137,13 @@ class Service:
     def _links(self, arguments: Document) -> list[Document]:
         return [wireformat.state_to_document(state) for state in self.engine.links()]
 
+    def _fail(self, arguments: Document) -> int:
+        fault = wireformat.fault_from_document(arguments["fault"])
+        return self.engine.fail(arguments["id"], arguments["links"], fault)
+
+    def _heal(self, arguments: Document) -> int:
+        return self.engine.heal(arguments["id"])
+
     def _set_fault(self, arguments: Document) -> int:
         return self.engine.set_fault(
             arguments["name"],
@@ -191,6 +198,8 @@ REQUESTS: dict[str, Callable[[Service, Document], Any]] = {
     "add_link": Service._add_link,
     "remove_link": Service._remove_link,
     "links": Service._links,
+    "fail": Service._fail,
+    "heal": Service._heal,
     "set_fault": Service._set_fault,
     "clear_fault": Service._clear_fault,
     "impair": Service._impair,

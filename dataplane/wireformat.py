@@ -13,6 +13,7 @@ from dataplane.interface import (
     SecYState,
 )
 from dataplane.lines import Document
+from dataplane.links.faults import FaultSpecification, LinkFault
 from dataplane.links.specification import (
     EndSpecification,
     FaultMode,
@@ -62,6 +63,11 @@ def sak_from_document(document: Document) -> Sak:
     return Sak(bytes.fromhex(document["key"]), bytes.fromhex(document["salt"]))
 
 
+def fault_from_document(document: Document) -> FaultSpecification:
+    """A fault that is to begin; TypeError or ValueError where a field is not what it should be."""
+    return FaultSpecification(**{**document, "mode": FaultMode(document["mode"])})
+
+
 def state_to_document(state: LinkState) -> Document:
     """A link state as JSON types."""
     return asdict(state)
@@ -76,7 +82,9 @@ def state_from_document(document: Document) -> LinkState:
             **document,
             "type": LinkType(document["type"]),
             "ends": (first, second),
-            "fault": FaultMode(document["fault"]) if document["fault"] else None,
+            "faults": tuple(
+                LinkFault(**{**fault, "mode": FaultMode(fault["mode"])}) for fault in document["faults"]
+            ),
             "impairments": (Impairment(**one), Impairment(**other)),
             "macsec": _macsec_from_document(document["macsec"]),
             "secys": tuple(map(_secy_from_document, document["secys"])),
@@ -101,4 +109,4 @@ def event_from_document(document: Document) -> EngineEvent:
     if "fault" not in document:
         return PendingEvent(**document)
     fault = FaultMode(document["fault"]) if document["fault"] else None
-    return FaultEvent(document["link"], fault, document["t_ns"])
+    return FaultEvent(document["id"], tuple(document["links"]), fault, document["t_ns"])

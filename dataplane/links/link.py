@@ -1,8 +1,9 @@
 """A link in the engine: two ports, a SecY in each unless it is plain, and a wire in each direction."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,8 +70,8 @@ class LinkCounters:
 class Link:
     """What the engine holds of a link.
 
-    `wires`, the core's ids, and `impairments` are by sending end; `monitored` are the namespaces that are
-    watched for it.
+    `wires`, the core's ids, and `impairments`, brownouts aside, are by sending end; `monitored` are the
+    namespaces that are watched for it.
     """
 
     specification: LinkSpecification
@@ -83,7 +84,21 @@ class Link:
     carrier: list[bool] = field(default_factory=lambda: [False, False])
     monitored: list[str] = field(default_factory=list)
     impairments: list[Impairment] = field(default_factory=lambda: [Impairment(), Impairment()])
-    fault_since_ns: int | None = None
+    settled_ns: int = 0
+    """When wires and carriers were last made what the signal says."""
+
+    def impairment(self, sender: int) -> Impairment:
+        """What a direction does to its frames: its impairment, and over it that of every brownout."""
+        impairment = self.impairments[sender]
+        for fault in self.signal.faults.values():
+            if fault.sender in (None, sender):
+                impairment = replace(impairment, **fault.impairment)
+        return impairment
+
+    def changed(self, changes: tuple[Mapping[str, Any], Mapping[str, Any]]) -> tuple[Impairment, Impairment]:
+        """What its impairments are with these changes, by sending end; TypeError or ValueError."""
+        one, other = self.impairments
+        return replace(one, **changes[0]), replace(other, **changes[1])
 
     def secy_handle(self, end: int) -> object:
         """The core's SecY at an end; NULL on a plain link and at a raw end, which is the last."""
@@ -104,6 +119,18 @@ def add_wires(engine: object, link: Link) -> None:
         config.seed = link.specification.seed(sender)
         config.counters = ffi.from_buffer("uint64_t *", link.counters.wires[sender])
         link.wires.append(check_core(lib.ql_engine_add_wire(engine, config)))
+
+
+def block_wires(engine: object, link: Link, now_ns: int) -> None:
+    """Has the core lose what faults lose at that moment."""
+    for direction, wire in enumerate(link.wires):
+        check_core(lib.ql_engine_block_wire(engine, wire, link.signal.blocked(direction, now_ns)))
+
+
+def impair_wires(engine: object, link: Link) -> None:
+    """Has the core impair both directions of a link as they are to be, from the next frame on."""
+    for sender, wire in enumerate(link.wires):
+        check_core(lib.ql_engine_impair_wire(engine, wire, core_impairment(link.impairment(sender))))
 
 
 def core_impairment(impairment: Impairment) -> object:

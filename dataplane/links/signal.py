@@ -2,30 +2,38 @@
 
 from dataclasses import dataclass, field
 
-from dataplane.links.specification import FaultMode
+from dataplane.links.faults import STATES, LinkFault
 
 
 @dataclass(slots=True)
 class LinkSignal:
-    """The facts that carrier depends on. Lists are by end; end 0 sends direction 0, end 1 direction 1."""
+    """The facts that carrier depends on. Lists are by end; end 0 sends direction 0, end 1 direction 1.
+
+    Faults, by id, overlap: each bites for itself, so that to end one leaves the others.
+    """
 
     admin_up: list[bool] = field(default_factory=lambda: [False, False])
     mac_operational: list[bool] = field(default_factory=lambda: [True, True])
-    fault: FaultMode | None = None
-    fault_from: int | None = None
+    faults: dict[str, LinkFault] = field(default_factory=dict)
 
-    def carrier(self, end: int) -> bool:
+    def carrier(self, end: int, now_ns: int) -> bool:
         """Whether the port at this end has carrier: it hears the far end and its own SecY may send."""
-        return self.fault is not FaultMode.CARRIER and self.admin_up[1 - end] and self.mac_operational[end]
+        cut = any(fault.cuts(now_ns) for fault in self.faults.values())
+        return not cut and self.admin_up[1 - end] and self.mac_operational[end]
 
-    def blocked(self, direction: int) -> bool:
+    def blocked(self, direction: int, now_ns: int) -> bool:
         """Whether the wire loses what is sent in this direction."""
-        if self.fault is FaultMode.ONE_WAY:
-            return direction == self.fault_from
-        return self.fault is not None
+        return any(fault.blocks(direction, now_ns) for fault in self.faults.values())
 
-    def state(self) -> str:
+    def next_change_ns(self, after_ns: int) -> int | None:
+        """When a fault ends or changes by itself, after that moment."""
+        changes_ns = (fault.next_change_ns(after_ns) for fault in self.faults.values())
+        return min((at_ns for at_ns in changes_ns if at_ns is not None), default=None)
+
+    def state(self, now_ns: int) -> str:
         """One word for people: what an operator who sees both ends would call the link."""
-        if self.fault is not None:
-            return {"carrier": "cut", "silent": "silent", "one-way": "one-way"}[self.fault]
-        return "up" if self.carrier(0) and self.carrier(1) else "down"
+        modes = {fault.mode for fault in self.faults.values()}
+        for mode, word in STATES.items():
+            if mode in modes:
+                return word
+        return "up" if self.carrier(0, now_ns) and self.carrier(1, now_ns) else "down"

@@ -23,11 +23,14 @@ class LinkType(StrEnum):
 
 
 class FaultMode(StrEnum):
-    """How a link fails. Only CARRIER can be seen by the nodes; the others must be found out."""
+    """How a link fails, the worst first. Only CARRIER and FLAP can be seen by the nodes; the others must be
+    found out."""
 
     CARRIER = "carrier"
+    FLAP = "flap"
     SILENT = "silent"
     ONE_WAY = "one-way"
+    BROWNOUT = "brownout"
 
 
 class LossModel(StrEnum):

@@ -154,14 +154,16 @@ def capture_sides() -> list[str]:
 
 def fault_kinds() -> list[str]:
     """What can fail."""
-    return ["link"]
+    from netns_lab.faults.model import FaultKind
+
+    return list(FaultKind)
 
 
-def fault_modes() -> list[str]:
-    """How a link can fail."""
-    from dataplane.links.specification import FaultMode
+def fault_modes(context: typer.Context) -> list[str]:
+    """How what `fail` names can fail."""
+    from netns_lab.faults.model import MODES, FaultKind
 
-    return list(FaultMode)
+    return list(MODES[FaultKind(context.info_name or "")])
 
 
 def _lab(context: typer.Context) -> LabDirectory | None:

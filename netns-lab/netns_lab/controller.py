@@ -16,12 +16,12 @@ from dataplane.client import EngineClient, EngineEvents, EngineGone
 from dataplane.counters import map_counters
 from dataplane.interface import FaultEvent, LinkError, PendingEvent
 from dataplane.lines import Document
-from dataplane.links.specification import FaultMode
 from netns_lab.announcements import Announcements
 from netns_lab.api import MAXIMUM_LINE_OCTETS
 from netns_lab.daemons import POLL_INTERVAL_S, launch_guard, run_daemon, start_guard
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.event_log import EventKind, EventLog
+from netns_lab.faults.faults import Faults
 from netns_lab.impairing import Impairing
 from netns_lab.plan import NodePlan
 from netns_lab.processes import marked_commands
@@ -56,6 +56,7 @@ class Controller:
         self.routers = {node.name: self.make_router(node) for node in self.plan.nodes if node.runs_exabgp}
         self.services = Services(directory, self.log)
         self.impairing = Impairing(self)
+        self.faults = Faults(self)
         self.views = Views(self, map_counters(directory.counters))
         self._awaiting: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -71,6 +72,7 @@ class Controller:
             router.start(next((pid for pid, words in running.items() if conf in words), None))
         await self.services.follow(self.plan.nodes)
         self.impairing.resume()
+        self.faults.resume()
         server = await asyncio.start_unix_server(
             self._serve, self.directory.controller_socket, limit=MAXIMUM_LINE_OCTETS
         )
@@ -120,11 +122,8 @@ class Controller:
             self.log.add(EventKind.PROCESS_GONE, "engine", "the engine ended; every link is down")
             return
         for event in news:
-            if isinstance(event, FaultEvent) and event.fault is not None:
-                text = f"{event.link} failed ({event.fault})"
-                self.log.add(EventKind.FAULT, event.link, text, event.t_ns, mode=event.fault)
-            elif isinstance(event, FaultEvent):
-                self.log.add(EventKind.HEAL, event.link, f"{event.link} healed", event.t_ns)
+            if isinstance(event, FaultEvent):
+                self.faults.hear(event)
             elif isinstance(event, PendingEvent):
                 self._pending(event)
 
@@ -211,28 +210,6 @@ class Controller:
             raise LabError("the engine ended: no link carries traffic; `quadlink up` builds the lab anew")
         return self.engine
 
-    def fail(self, link: str, mode: str, from_node: str | None, for_s: float | None) -> Document:
-        """Fails a link, for a time if one is given."""
-        try:
-            fault = FaultMode(mode)
-        except ValueError:
-            raise LabError(f"found mode {mode!r}, expected {', '.join(FaultMode)}") from None
-        if from_node is not None and fault is not FaultMode.ONE_WAY:
-            raise LabError(f"--from goes with --mode one-way, not with {mode}")
-        t_ns = self.running_engine().set_fault(link, fault, from_node, for_s)
-        return {"link": link, "mode": mode, "t_ns": t_ns}
-
-    def heal(self, link: str | None) -> Document:
-        """Heals one link, or every link that was failed."""
-        engine = self.running_engine()
-        states = engine.links()
-        if link is not None and link not in [state.name for state in states]:
-            raise LabError(f"no link {link}; links are {', '.join(state.name for state in states)}")
-        healed = [state.name for state in states if state.fault is not None and link in (None, state.name)]
-        for name in healed:
-            engine.clear_fault(name)
-        return {"healed": healed}
-
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
@@ -261,8 +238,8 @@ REQUESTS: dict[str, Callable[[Controller, Document], Any]] = {
     "missing": lambda controller, arguments: controller.views.missing(),
     "inspect": lambda controller, arguments: controller.views.inspect(arguments["topic"]),
     "events": lambda controller, arguments: controller.log.since(arguments["since_ns"]),
-    "fail": lambda controller, arguments: controller.fail(**arguments),
-    "heal": lambda controller, arguments: controller.heal(**arguments),
+    "fail": lambda controller, arguments: controller.faults.fail(**arguments),
+    "heal": lambda controller, arguments: controller.faults.heal(**arguments),
     "announce": lambda controller, arguments: controller.announcements.announce(**arguments),
     "withdraw": lambda controller, arguments: controller.announcements.withdraw(**arguments),
     "impair-set": lambda controller, arguments: controller.impairing.set(**arguments),

@@ -37,7 +37,7 @@ def run_demo(file: Path | None, output: Output, say: Callable[[str], None]) -> b
                 faults.append(
                     _Fault(link, mode, stopwatch.measure(partial(_fail, stopwatch, link, mode), observe_s))
                 )
-                stopwatch.controller.call("heal", link=link)
+                stopwatch.controller.call("heal", kind="link", name=link)
                 _check_ready(wait_until_ready(lab.directory, READY_TIMEOUT_S))
                 say(f"{link} healed, all sessions established again")
     ok = all(fault.measurement.survived for fault in faults)
@@ -60,7 +60,7 @@ class _Fault(NamedTuple):
 
 
 def _fail(stopwatch: Stopwatch, link: str, mode: str) -> int:
-    t_ns: int = stopwatch.controller.call("fail", link=link, mode=mode, from_node=None, for_s=None)["t_ns"]
+    t_ns: int = stopwatch.controller.call("fail", kind="link", name=link, mode=mode)["t_ns"]
     return t_ns
 
 

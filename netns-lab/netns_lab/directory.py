@@ -117,6 +117,11 @@ class LabDirectory:
         return self.path / "announcements.json"
 
     @property
+    def faults(self) -> Path:
+        """The faults that are active."""
+        return self.path / "faults.json"
+
+    @property
     def hosts(self) -> Path:
         return self.path / "hosts"
 

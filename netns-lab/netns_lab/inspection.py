@@ -153,9 +153,10 @@ def _route_rows(document: dict[str, Any]) -> Rows:
 def _fault_rows(document: dict[str, Any]) -> Rows:
     return [
         (
-            fault["link"],
+            fault["kind"],
+            fault["name"],
             fault["mode"],
-            fault["direction"],
+            fault["direction"] or " ".join([*fault["nodes"], *fault["links"]]),
             local_time(fault["since"]),
             "by `quadlink heal`" if fault["heals_in_s"] is None else f"{fault['heals_in_s']:.1f} s",
         )
@@ -198,7 +199,7 @@ TOPICS = {
     ),
     "bgp": Topic(("node", "peer", "link", "neighbor", "state", "for s", "prefixes", "reason"), _bgp_rows),
     "routes": Topic(("node", "prefix", "nhid", "paths", "next hops"), _route_rows),
-    "faults": Topic(("link", "mode", "direction", "since", "heals in"), _fault_rows),
+    "faults": Topic(("kind", "name", "mode", "what", "since", "heals in"), _fault_rows),
     "events": Topic(("time", "kind", "what happened"), _event_rows),
 }
 

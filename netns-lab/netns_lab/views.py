@@ -11,7 +11,6 @@ from dataplane.lines import Document
 from dataplane.links.link import LINK_SLOTS, Counters, LinkCounters
 from dataplane.macsec.counters import counters_by_name, linux_counters
 from dataplane.namespace import NAMESPACE_DIRECTORY
-from netns_lab.clock import wall_time
 from netns_lab.impairments import impairment_documents
 from netns_lab.plan import ETHERNET
 from netns_lab.processes import last_line
@@ -41,7 +40,7 @@ class Views:
             "macsec": self._secys,
             "bgp": self._sessions,
             "routes": self._routes,
-            "faults": self._faults,
+            "faults": controller.faults.documents,
             "events": lambda: controller.log.last(EVENTS_SHOWN),
         }
         name = {"macsec": "secys", "bgp": "sessions"}.get(topic, topic)
@@ -163,7 +162,14 @@ class Views:
                     ],
                     "state": state.state,
                     "impairments": impairment_documents([end.node for end in state.ends], state.impairments),
-                    "faults": [{"mode": state.fault, "from": state.fault_from}] if state.fault else [],
+                    "faults": [
+                        {
+                            "mode": fault.mode,
+                            "from": None if fault.sender is None else state.ends[fault.sender].node,
+                            "id": fault.id,
+                        }
+                        for fault in state.faults
+                    ],
                     "macsec": self._macsec(state, counters),
                     "tx_frames": one["tx_frames"] + other["tx_frames"],
                     "rx_frames": one["rx_frames"] + other["rx_frames"],
@@ -171,29 +177,6 @@ class Views:
                         reason: count + other["drops"][reason] for reason, count in one["drops"].items()
                     },
                     "directions": directions,
-                }
-            )
-        return documents
-
-    def _faults(self) -> list[Document]:
-        """Every fault that is active, by whose frames are lost and until when."""
-        now_ns = self._controller.now_ns()
-        documents = []
-        for state in self._link_states():
-            if state.fault is None or state.fault_since_ns is None:
-                continue
-            heals_at_ns = state.heals_at_ns
-            one, other = (end.node for end in state.ends)
-            ways = {None: f"{one}<->{other}", one: f"{one}->{other}", other: f"{other}->{one}"}
-            documents.append(
-                {
-                    "link": state.name,
-                    "mode": state.fault,
-                    "direction": ways[state.fault_from],
-                    "since": wall_time(state.fault_since_ns),
-                    "heals_in_s": None
-                    if heals_at_ns is None
-                    else round((heals_at_ns - now_ns) / NS_PER_S, 1),
                 }
             )
         return documents

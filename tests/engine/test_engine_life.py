@@ -319,10 +319,10 @@ def test_a_fault_for_a_time_ends_when_that_has_come_and_not_before() -> None:
         assert engine.next_deadline_ns() == 3_000_000_000
         clock[0] = 2_999_999_999
         engine.attend()
-        assert engine.links()[0].fault is FaultMode.SILENT
+        assert [fault.mode for fault in engine.links()[0].faults] == [FaultMode.SILENT]
         clock[0] = 3_000_000_000
         engine.attend()
-        assert engine.links()[0].fault is None
+        assert engine.links()[0].faults == ()
         assert engine.next_deadline_ns() is None
         with pytest.raises(LinkError, match="expected a time"):
             engine.set_fault("ch1", FaultMode.SILENT, for_s=-1)

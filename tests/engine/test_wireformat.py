@@ -19,6 +19,7 @@ from dataplane.interface import (
     PendingEvent,
     SecYState,
 )
+from dataplane.links.faults import LinkFault
 from dataplane.links.specification import (
     EndSpecification,
     FaultMode,
@@ -54,16 +55,23 @@ impairments = st.builds(
     rate_mbps=st.floats(1, 1e6),
     queue_octets=st.integers(0, 1 << 30),
 )
+faults = st.builds(
+    LinkFault,
+    id=st.text(),
+    mode=st.sampled_from(FaultMode),
+    sender=st.none() | st.sampled_from((0, 1)),
+    since_ns=counts,
+    until_ns=st.none() | counts,
+    period_ns=st.none() | counts,
+    impairment=st.dictionaries(st.text(), st.integers()),
+)
 states = st.builds(
     LinkState,
     name=st.text(),
     type=st.sampled_from(LinkType),
     ends=st.tuples(end_states, end_states),
     state=st.text(),
-    fault=st.none() | st.sampled_from(FaultMode),
-    fault_from=st.none() | st.text(),
-    fault_since_ns=st.none() | counts,
-    heals_at_ns=st.none() | counts,
+    faults=st.lists(faults, max_size=2).map(tuple),
     macsec=st.none() | st.from_type(MacsecSpecification),
     secys=st.just(()) | st.tuples(secy_states, secy_states),
     slot=counts,
@@ -71,7 +79,9 @@ states = st.builds(
 )
 events = (
     st.builds(CarrierEvent, st.text(), st.text(), st.text(), st.booleans(), counts)
-    | st.builds(FaultEvent, st.text(), st.none() | st.sampled_from(FaultMode), counts)
+    | st.builds(
+        FaultEvent, st.text(), st.lists(st.text()).map(tuple), st.none() | st.sampled_from(FaultMode), counts
+    )
     | st.builds(PendingEvent)
 )
 values = st.recursive(
@@ -100,7 +110,7 @@ def test_a_state_survives_the_way_with_its_types(state: LinkState) -> None:
     found = wireformat.state_from_document(travelled(wireformat.state_to_document(state)))
     assert found == state
     assert isinstance(found.type, LinkType)
-    assert found.fault is None or isinstance(found.fault, FaultMode)
+    assert all(isinstance(fault.mode, FaultMode) for fault in found.faults)
 
 
 @given(events)

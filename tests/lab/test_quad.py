@@ -51,7 +51,7 @@ def test_a_silent_cut_keeps_carrier_and_is_found_by_the_hold_timer(quad: Lab) ->
 
 def test_a_one_way_cut_loses_one_direction_and_ends_the_sessions(quad: Lab) -> None:
     quad.run("fail", "link", "ch4", "--mode", "one-way", "--from", "gcp")
-    assert quad.link("ch4")["faults"] == [{"mode": "one-way", "from": "gcp"}]
+    assert quad.link("ch4")["faults"] == [{"mode": "one-way", "from": "gcp", "id": "link ch4 one-way"}]
     eventually(lambda: all(quad.paths(node, prefix) == 3 for node, prefix in ROUTES), 10)
     assert quad.link("ch4")["drops"]["fault"] > 0
 
@@ -145,7 +145,7 @@ def test_every_topic_is_a_table_for_people(quad: Lab, topic: str) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("fail", "link", "ch9"), "no link ch9; links are ch1, ch2"),
+        (("fail", "link", "ch9"), "no link ch9, nearest is 'ch4'"),
         (("fail", "link", "ch1", "--mode", "loud"), "found mode 'loud', expected carrier, silent, one-way"),
         (
             ("fail", "link", "ch1", "--mode", "one-way", "--from", "mars"),

@@ -19,7 +19,7 @@ def reading(lab: str, name: str, macsec: MacsecSpecification | None) -> LinkRead
     """A link whose counters are all different."""
     ends = EndState("a", name, 2, True), EndState("b", name, 2, False)
     kind, none = LinkType.MACSEC if macsec else LinkType.PLAIN, Impairment()
-    state = LinkState(name, kind, ends, "up", None, None, None, None, macsec, (), 0, (none, none))
+    state = LinkState(name, kind, ends, "up", (), macsec, (), 0, (none, none))
     return LinkReading(state, (True, False), LinkCounters.of(np.arange(LINK_SLOTS, dtype=np.uint64)))
 
 

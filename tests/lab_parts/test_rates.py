@@ -25,7 +25,7 @@ class Clock:
 def link_in(slot: int) -> LinkState:
     ends = EndState("a", "eth0", 2, True), EndState("b", "eth0", 2, True)
     none = Impairment()
-    return LinkState("ch1", LinkType.PLAIN, ends, "up", None, None, None, None, None, (), slot, (none, none))
+    return LinkState("ch1", LinkType.PLAIN, ends, "up", (), None, (), slot, (none, none))
 
 
 @pytest.fixture
