@@ -66,7 +66,7 @@ def _reverted(controller: ControllerClient, directory: LabDirectory) -> Iterator
     try:
         yield
     finally:
-        controller.call("heal", link=None)
+        controller.call("heal")
     if missing := wait_until_ready(directory, READY_TIMEOUT_S):
         raise LabError(f"lab {directory.name}: not as it was {READY_TIMEOUT_S:.0f} s after: {missing[0]}")
 

@@ -44,13 +44,16 @@ def _act(index: int, step: Step, at_s: float, ends_s: float, chance: random.Rand
     if step.fail:
         link = chance.choice(step.fail.link)
         arguments = {
-            "link": link,
+            "kind": "link",
+            "name": link,
             "mode": step.fail.mode,
-            "from_node": step.fail.from_node,
             "for_s": step.for_s,
+            "options": {"from_node": step.fail.from_node},
         }
         text = f"link {link} fails ({step.fail.mode})"
         return Act(at_s, index, "fail", text, arguments, ends_s if step.for_s else None)
     if step.heal:
-        return Act(at_s, index, "heal", f"link {step.heal.link} heals", {"link": step.heal.link})
+        return Act(
+            at_s, index, "heal", f"link {step.heal.link} heals", {"kind": "link", "name": step.heal.link}
+        )
     return None
