@@ -14,7 +14,8 @@ from netns_lab.keys import GivenKeys, given_keys
 from netns_lab.making import make, nothing
 from netns_lab.marks import new_mark
 from netns_lab.neighbor_tables import shortages
-from netns_lab.plan import LabPlan, plan_lab
+from netns_lab.plan import LabPlan
+from netns_lab.planning import plan_lab
 from netns_lab.privileges import missing_capabilities
 from netns_lab.readiness import wait_until_ready
 from netns_lab.state import save_plan

@@ -1,4 +1,4 @@
-"""What the parts of a topology must agree on: interfaces, names, addresses, prefixes, BGP neighbours.
+"""What the parts of a topology must agree on: interfaces, names, addresses.
 
 Each check gives (path, message) pairs; the path leads to the value that is wrong. They see only nodes and
 links that are right by themselves, so `links` is by position in the file.
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Interface, IPv6Interface
 from itertools import permutations
 
+from netns_lab.checks_bgp import check_bgp
 from netns_lab.checks_macsec import check_macsec
 from netns_lab.models import Endpoint, Link, Node
 from netns_lab.names import directions
@@ -34,8 +35,7 @@ def check_topology(nodes: Nodes, links: Links) -> Iterator[Finding]:
     yield from _unique_addresses(nodes, links)
     yield from _common_subnets(links)
     yield from _overlapping_subnets(links)
-    yield from _announcements(nodes)
-    yield from _neighbors(nodes, links)
+    yield from check_bgp(nodes, links)
 
 
 def _link_names(links: Links) -> Iterator[Finding]:
@@ -158,32 +158,3 @@ def _overlapping_subnets(links: Links) -> Iterator[Finding]:
                 if int(network[-1]) <= int(other.network[-1]):
                     continue
             furthest = path, interface
-
-
-def _announcements(nodes: Nodes) -> Iterator[Finding]:
-    """One origin per prefix: hosts get their subnets out of it, so a second origin would draw their traffic
-    to a router that cannot reach them. A longer prefix inside another's is ordinary and stays allowed."""
-    origins: dict[object, str] = {}
-    for name, node in nodes.items():
-        for at, prefix in enumerate(node.bgp.announce if node.bgp else []):
-            if origins.setdefault(prefix, name) != name:
-                message = (
-                    f"found {str(prefix)!r}, which {origins[prefix]} announces already, expected one origin"
-                )
-                yield ("nodes", name, "bgp", "announce", at), message
-
-
-def _neighbors(nodes: Nodes, links: Links) -> Iterator[Finding]:
-    for index, link in links.items():
-        one, other = (nodes[name].bgp if name in nodes else None for name in link.ends)
-        if not (one and other and link.peer) or one is other:
-            continue
-        names = " and ".join(link.nodes)
-        if one.asn == other.asn:
-            message = (
-                f"{names} have the same ASN {one.asn}: iBGP is not supported yet, expected `peer: false`"
-            )
-            yield ("links", index), message
-        passwords = {bgp.password.get_secret_value() for bgp in (one, other) if bgp.password}
-        if len(passwords) > 1:
-            yield ("links", index), f"{names} have different BGP passwords, expected the same or only one"

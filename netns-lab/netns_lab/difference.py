@@ -10,20 +10,32 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from ipaddress import ip_interface
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from netns_lab.impairments import impairment_text
 from netns_lab.names import directions
-from netns_lab.plan import InterfacePlan, LabPlan, LinkPlan, MacsecPlan, NodePlan, plan_lab
+from netns_lab.plan import (
+    DefaultRoute,
+    InterfacePlan,
+    InteriorRoute,
+    LabPlan,
+    LinkPlan,
+    MacsecPlan,
+    NodePlan,
+    SessionPlan,
+)
+from netns_lab.planning import plan_lab
+from netns_lab.units import duration_text
 
 if TYPE_CHECKING:
     from netns_lab.models import Topology
 
+R = TypeVar("R", DefaultRoute, InteriorRoute)
 Action = Literal["added", "removed", "made anew", "changed"]
 # What is too long to tell, or secret.
 _ONLY_NAMED = ("default_routes", "exec", "services", "files")
 # What follows from other changes, which are told already, or has no effect on a node that is there.
-_UNTOLD = ("interfaces", "forwarding", "router_id", "mtu")
+_UNTOLD = ("interfaces", "forwarding", "router_id", "mtu", "interior")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +108,8 @@ def compare(running: LabPlan, wanted: LabPlan) -> Difference:
     remade = {change.name for change in changes if change.action == "made anew"}
     changes += [Change("link", name, "removed") for name in links if name not in left_links]
     for link in wanted.links:
-        if change := _link_change(links.get(link.name), link, remade):
+        sessions = running.sessions_over(link.name), wanted.sessions_over(link.name)
+        if change := _link_change(links.get(link.name), link, sessions, remade):
             changes.append(change)
     return Difference(running, wanted, tuple(changes))
 
@@ -111,16 +124,25 @@ def _node_change(running: NodePlan | None, wanted: NodePlan) -> Change | None:
         or not running.sysctls.keys() <= wanted.sysctls.keys()
         or running.files != wanted.files
         or running.exec != wanted.exec
+        or running.daemon != wanted.daemon
     )
     if remade:
         return Change("node", wanted.name, "made anew", details)
     return Change("node", wanted.name, "changed", details) if details else None
 
 
-def _link_change(running: LinkPlan | None, wanted: LinkPlan, remade_nodes: Collection[str]) -> Change | None:
+def _link_change(
+    running: LinkPlan | None,
+    wanted: LinkPlan,
+    sessions: tuple[Sequence[SessionPlan], Sequence[SessionPlan]],
+    remade_nodes: Collection[str],
+) -> Change | None:
+    """`sessions` are those over the link, before and after."""
     if running is None:
         return Change("link", wanted.name, "added")
-    details = [*_wire_words(running, wanted), *_session_words(running, wanted)]
+    details = [*_wire_words(running, wanted), *_session_words(*sessions), *_bfd_words(running, wanted)]
+    if running.cost != wanted.cost:
+        details.append(f"cost {running.cost} -> {wanted.cost}")
     for way, before, after in zip(
         directions([end.node for end in wanted.ends]), running.impairments, wanted.impairments, strict=True
     ):
@@ -166,8 +188,8 @@ def _setting(value: object) -> str:
     return "none" if value is None else str(value).lower()
 
 
-def _session_words(running: LinkPlan, wanted: LinkPlan) -> Iterable[str]:
-    before, after = ({session.family: session for session in link.sessions} for link in (running, wanted))
+def _session_words(running: Iterable[SessionPlan], wanted: Iterable[SessionPlan]) -> Iterable[str]:
+    before, after = ({session.family: session for session in sessions} for sessions in (running, wanted))
     yield from (f"no {family} BGP session" for family in before if family not in after)
     yield from (f"a {family} BGP session" for family in after if family not in before)
     common = [(before[family], after[family]) for family in after if family in before]
@@ -176,6 +198,28 @@ def _session_words(running: LinkPlan, wanted: LinkPlan) -> Iterable[str]:
     hold_times = [[[end.hold_time_s for end in session.ends] for session in pair] for pair in common]
     if any(old != new for old, new in hold_times):
         yield "BGP hold time"
+    # Both families have the same settings.
+    for old, new in common[:1]:
+        for node in (end.node for end in new.ends):
+            (mine, _), (mine_now, peer) = old.seen_from(node), new.seen_from(node)
+            settings, settings_now = asdict(mine.settings), asdict(mine_now.settings)
+            for name in settings_now:
+                if settings.get(name) != settings_now[name]:
+                    yield f"{node}'s {name.removesuffix('_s').replace('_', ' ')} for {peer.node}"
+
+
+def _bfd_words(running: LinkPlan, wanted: LinkPlan) -> Iterable[str]:
+    before, after = (
+        [[(end.node, end.interval_us, end.multiplier) for end in session.ends] for session in link.bfd[:1]]
+        for link in (running, wanted)
+    )
+    if before != after:
+        yield f"BFD {_bfd_text(running)} -> {_bfd_text(wanted)}"
+
+
+def _bfd_text(link: LinkPlan) -> str:
+    texts = [f"{duration_text(end.interval_us)} x {end.multiplier}" for bfd in link.bfd for end in bfd.ends]
+    return "/".join(dict.fromkeys(texts)) or "off"
 
 
 def _node_words(running: NodePlan, wanted: NodePlan) -> Iterable[str]:
@@ -211,17 +255,35 @@ def _without(plan: LabPlan, nodes: Collection[str], links: Collection[str]) -> L
         nodes=tuple(_with_interfaces_of(node, names) for node in plan.nodes if node.name not in nodes),
         links=kept,
         hosts={name: addresses for name, addresses in plan.hosts.items() if name not in nodes},
+        sessions=_over(plan.sessions, names),
     )
+
+
+def _over(sessions: Iterable[SessionPlan], links: Collection[str]) -> tuple[SessionPlan, ...]:
+    """The sessions that are over one of the links, and over no other link."""
+    cut = (
+        replace(session, links=tuple(link for link in session.links if link in links)) for session in sessions
+    )
+    return tuple(session for session in cut if session.links)
 
 
 def _with_interfaces_of(node: NodePlan, links: Collection[str]) -> NodePlan:
     interfaces = tuple(interface for interface in node.interfaces if interface.link in links)
     names = {interface.name for interface in interfaces}
-    routes = []
-    for route in node.default_routes:
-        if hops := tuple(hop for hop in route.next_hops if hop.interface in names):
-            routes.append(replace(route, next_hops=hops))
-    return replace(node, interfaces=interfaces, default_routes=tuple(routes))
+    return replace(
+        node,
+        interfaces=interfaces,
+        default_routes=_routes_over(node.default_routes, names),
+        interior=_routes_over(node.interior, names),
+    )
+
+
+def _routes_over(routes: Iterable[R], interfaces: Collection[str]) -> tuple[R, ...]:
+    cut = (
+        replace(route, next_hops=tuple(hop for hop in route.next_hops if hop.interface in interfaces))
+        for route in routes
+    )
+    return tuple(route for route in cut if route.next_hops)
 
 
 def _with(plan: LabPlan, running: LabPlan, nodes: Iterable[NodePlan], links: Sequence[LinkPlan]) -> LabPlan:
@@ -233,7 +295,19 @@ def _with(plan: LabPlan, running: LabPlan, nodes: Iterable[NodePlan], links: Seq
         replace(node, interfaces=(*node.interfaces, *interfaces.get(node.name, ()))) for node in plan.nodes
     ]
     theirs = {node.name: running.hosts[node.name] for node in nodes}
-    return replace(plan, nodes=(*ours, *nodes), links=(*plan.links, *links), hosts={**plan.hosts, **theirs})
+    known = {frozenset(end.address for end in session.ends) for session in plan.sessions}
+    old = [
+        session
+        for session in _over(running.sessions, {link.name for link in links})
+        if frozenset(end.address for end in session.ends) not in known
+    ]
+    return replace(
+        plan,
+        nodes=(*ours, *nodes),
+        links=(*plan.links, *links),
+        hosts={**plan.hosts, **theirs},
+        sessions=(*plan.sessions, *old),
+    )
 
 
 def _overlap(ours: Iterable[str], theirs: Iterable[str]) -> bool:

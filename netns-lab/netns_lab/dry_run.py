@@ -8,7 +8,7 @@ from netns_lab.difference import Difference
 from netns_lab.directory import LabDirectory
 from netns_lab.impairments import impairment_documents, impairments_text
 from netns_lab.output import Output, table_text
-from netns_lab.plan import InterfacePlan, LabPlan, LinkPlan, NodePlan
+from netns_lab.plan import InterfacePlan, LabPlan, LinkPlan, NodePlan, SessionPlan
 
 Document = dict[str, Any]
 
@@ -42,7 +42,8 @@ def plan_document(plan: LabPlan) -> Document:
         "lab": plan.name,
         "directory": str(LabDirectory(plan.name).path),
         "nodes": [_node(node) for node in plan.nodes],
-        "links": [_link(link) for link in plan.links],
+        "links": [_link(plan, link) for link in plan.links],
+        "sessions": [_session(session) for session in plan.sessions],
     }
 
 
@@ -77,7 +78,7 @@ def _interface(interface: InterfacePlan) -> Document:
     }
 
 
-def _link(link: LinkPlan) -> Document:
+def _link(plan: LabPlan, link: LinkPlan) -> Document:
     return {
         "name": link.name,
         "type": link.type,
@@ -87,15 +88,17 @@ def _link(link: LinkPlan) -> Document:
         else None,
         "endpoints": [{"node": end.node, "interface": end.name} for end in link.ends],
         "impairments": impairment_documents([end.node for end in link.ends], link.impairments),
-        "sessions": [
-            {
-                "family": session.family,
-                "speakers": [
-                    {"node": end.node, "address": end.address, "asn": end.asn, "hold_time_s": end.hold_time_s}
-                    for end in session.ends
-                ],
-            }
-            for session in link.sessions
+        "sessions": [_session(session) for session in plan.sessions_over(link.name)],
+    }
+
+
+def _session(session: SessionPlan) -> Document:
+    return {
+        "family": session.family,
+        "links": list(session.links),
+        "speakers": [
+            {"node": end.node, "address": end.address, "asn": end.asn, "hold_time_s": end.hold_time_s}
+            for end in session.ends
         ],
     }
 
@@ -144,13 +147,12 @@ def _interface_rows(document: Document) -> list[tuple[Any, ...]]:
 def _session_rows(document: Document) -> list[tuple[Any, ...]]:
     return [
         (
-            link["name"],
+            " ".join(session["links"]),
             session["family"],
             *(f"{end['node']} {end['address']} AS{end['asn']}" for end in session["speakers"]),
             min(end["hold_time_s"] for end in session["speakers"]),
         )
-        for link in document["links"]
-        for session in link["sessions"]
+        for session in document["sessions"]
     ]
 
 
@@ -167,9 +169,8 @@ def _program_rows(document: Document) -> list[tuple[Any, ...]]:
 def _summary(plan: LabPlan) -> str:
     kinds = Counter(link.type for link in plan.links)
     links = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "none"
-    sessions = sum(len(link.sessions) for link in plan.links)
     speakers = sum(node.asn is not None for node in plan.nodes)
     return (
         f"`up` would make lab {plan.name}: {len(plan.nodes)} namespaces, {len(plan.links)} links ({links}), "
-        f"{sessions} BGP sessions between {speakers} speakers; nothing was made"
+        f"{len(plan.sessions)} BGP sessions between {speakers} speakers; nothing was made"
     )

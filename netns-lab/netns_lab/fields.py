@@ -12,15 +12,14 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_interface, ip_network
 from typing import Annotated, Any, NoReturn
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, GetJsonSchemaHandler, SecretStr, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from dataplane.macsec.secy import BYPASS_LIMIT, EAPOL_ETHERTYPE, MACSEC_ETHERTYPE
 from dataplane.macsec.suites import CIPHER_SUITES
 from netns_lab.impairments import KEYS, NONE, read_value
 from netns_lab.mounts import KERNEL_DIRECTORIES
-from netns_lab.units import duration_us
 
 AnyInterface = IPv4Interface | IPv6Interface
 AnyNetwork = IPv4Network | IPv6Network
@@ -63,6 +62,18 @@ class Reader(BeforeValidator):
 
     def __get_pydantic_json_schema__(self, inner: object, handler: object) -> dict[str, Any]:
         return dict(self.schema)
+
+
+@dataclass(frozen=True, slots=True)
+class Shorthand(BeforeValidator):
+    """Turns a short form into the long one, which the field's own type reads; `schema` is the short one's."""
+
+    schema: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __get_pydantic_json_schema__(
+        self, inner: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [dict(self.schema), handler(inner)]}
 
 
 def one_of(*supported: object, not_yet: tuple[object, ...] | None = ()) -> Reader:
@@ -196,20 +207,6 @@ def _prefix(value: object) -> AnyNetwork:
     return network
 
 
-def _hold_time_s(value: object) -> int:
-    """RFC 4271 section 4.2: whole seconds, 0 or at least 3. 0 would mean a dead peer is never noticed."""
-    expected = "expected whole seconds of at least 3s, such as 3s"
-    if not isinstance(value, str):
-        raise ValueError(expected)
-    try:
-        seconds, rest_us = divmod(duration_us(value), 1_000_000)
-    except ValueError:
-        raise ValueError(expected) from None
-    if rest_us or not 3 <= seconds <= 65535:
-        raise ValueError(expected)
-    return int(seconds)
-
-
 def _sak(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(_SAK, value, re.ASCII):
         raise ValueError("expected a SAK as 32 or 64 hex digits in quotes")
@@ -303,11 +300,6 @@ Prefix = Annotated[
     AnyNetwork, BeforeValidator(_prefix), text("IPv4 or IPv6 prefix, such as 10.1.0.0/16", _PREFIX)
 ]
 UniquePrefixes = Annotated[list[Prefix], AfterValidator(_unique)]
-HoldTime = Annotated[
-    int,
-    BeforeValidator(_hold_time_s),
-    text("BGP hold time (RFC 4271): whole seconds of at least 3s, such as 3s", "[0-9.]+ ?(us|ms|s|m)"),
-]
 Sak = Annotated[SecretStr, BeforeValidator(_sak), text("SAK in hex, 128 or 256 bits", f"({_SAK})")]
 Salt = Annotated[SecretStr, BeforeValidator(_salt), text("salt of an XPN suite in hex", _SALT)]
 Sci = Annotated[str, BeforeValidator(_sci), text("SCI in hex: a MAC address and a port identifier", _SCI)]

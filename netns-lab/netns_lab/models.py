@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -18,39 +17,13 @@ from pydantic_core import PydanticCustomError
 
 from dataplane.macsec.secy import CLEAR_TAG_LIMIT
 from dataplane.macsec.suites import CONFIDENTIALITY_OFFSETS
-from netns_lab import fields
+from netns_lab import fields, fields_bgp
 from netns_lab.fields import NotYet, impairment, one_of, whole
 from netns_lab.impairments import KEYS
+from netns_lab.models_bgp import Bgp, BgpSettings
 from netns_lab.output import nearest
 from netns_lab.plan import ETHERNET
-
-
-class Model(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _given(cls, value: object, info: ValidationInfo) -> object:
-        if value is None:  # `password:` with nothing behind it is a slip, not a wish for the default
-            raise ValueError("expected a value")
-        return value
-
-
-class BgpSettings(Model):
-    """BGP-4 (RFC 4271) of a router, as far as `defaults` may hold it."""
-
-    password: fields.Password | None = None
-    hold_time_s: fields.HoldTime = Field(3, alias="hold_time")
-    daemon: Annotated[
-        Literal["exabgp", "external"], one_of("exabgp", "external", not_yet=("bird", "frr"))
-    ] = "exabgp"
-    bfd: Annotated[Literal[False], one_of(False, not_yet=None)] = False
-    neighbors: NotYet = None
-
-
-class Bgp(BgpSettings):
-    asn: fields.Asn
-    announce: fields.UniquePrefixes = []
+from netns_lab.strict_model import Model
 
 
 class Service(Model):
@@ -83,6 +56,7 @@ class NodeSettings(Model):
 
 class Node(NodeSettings):
     loopback: list[fields.LoopbackAddress] | None = None
+    groups: fields.GroupNames = []
     bgp: Bgp | None = None
 
     @property
@@ -179,6 +153,7 @@ class LinkSettings(Model):
     peer: bool = True
     port: Annotated[Literal["tap", "xdp", "packet"], one_of("tap", "xdp", "packet")] = "tap"
     mtu: fields.Mtu | None = None
+    cost: fields_bgp.Cost = 10
     macsec: Macsec = Macsec()
     impair: Impairment = Impairment()
 

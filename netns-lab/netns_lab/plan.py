@@ -1,31 +1,22 @@
 """The lab as it will be built: every name, address, route and BGP session of a topology, as plain data.
 
-Pure: a topology and a source of random octets in, a `LabPlan` out. The same topology gives the same plan in
-every run, passwords aside: a secret must not be a function of the file. Importing this module costs neither
-pydantic nor a YAML reader. Addresses are text, with a prefix length (`10.1.0.1/24`) where an interface
-carries them and without one where they name a next hop or a peer.
+Importing this module costs neither pydantic nor a YAML reader. Addresses are text, with a prefix length
+(`10.1.0.1/24`) where an interface carries them and without one where they name a next hop or a peer.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Literal, TypeVar
 
+from control.bgp.policy import NeighborSettings
 from dataplane.links.specification import Impairment, MacsecSpecification
-from netns_lab.addressing import Reach, common_subnet, plan_addresses
-from netns_lab.keys import fingerprint
-from netns_lab.names import directions
-
-if TYPE_CHECKING:
-    from netns_lab.addressing import AddressPlan
-    from netns_lab.models import Bgp, Link, Macsec, Topology
 
 Family = Literal["ipv4", "ipv6"]
 ETHERNET = "ethernet"
 """In the place of a node: that end of a link is a device of the machine itself."""
+LOOPBACK = "lo"
 FAMILIES: dict[Family, int] = {"ipv4": 4, "ipv6": 6}
 
 
@@ -64,9 +55,7 @@ class InterfacePlan:
     port: Literal["tap", "xdp", "packet"] = "tap"
 
 
-E = TypeVar("E", InterfacePlan, "SessionEnd")
-# The position of a link, our end of it, the other end.
-Ends = tuple[int, InterfacePlan, InterfacePlan]
+E = TypeVar("E", InterfacePlan, "SessionEnd", "BfdEnd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +72,19 @@ class DefaultRoute:
 
     family: Family
     next_hops: tuple[NextHop, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InteriorRoute:
+    """A router's way to an address inside its AS, which an interior gateway protocol would find.
+
+    `prefix` is one address: a loopback of another router, or the far end of a link by which another router
+    leaves the AS. `next_hops` are all first hops of least cost, `cost` is the sum of the links'.
+    """
+
+    prefix: str
+    next_hops: tuple[NextHop, ...]
+    cost: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,8 @@ class NodePlan:
     exec: tuple[str, ...] = ()
     services: tuple[ServicePlan, ...] = ()
     files: tuple[FilePlan, ...] = ()
-    daemon: Literal["exabgp", "external"] = "exabgp"
+    daemon: Literal["exabgp", "external", "bird", "frr"] = "exabgp"
+    interior: tuple[InteriorRoute, ...] = ()
 
     @property
     def runs_exabgp(self) -> bool:
@@ -139,45 +142,92 @@ class MacsecPlan:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnd:
-    """What one speaker of a session calls local and the other calls peer."""
+    """What one speaker of a session calls local and the other calls peer; `settings` are how it treats the
+    other. Of an internal session `interface` is the loopback."""
 
     node: str
     interface: str
     address: str
     asn: int
     hold_time_s: int
+    settings: NeighborSettings
 
 
 @dataclass(frozen=True, slots=True)
 class SessionPlan:
-    """One eBGP session (RFC 4271) of one family over one link, with its TCP MD5 key (RFC 2385)."""
+    """One BGP session (RFC 4271) of one family, with its TCP MD5 key (RFC 2385).
+
+    An external one is over one link, between its addresses; an internal one over loopbacks, between two nodes
+    that all of `links` join.
+    """
 
     family: Family
+    links: tuple[str, ...]
     ends: tuple[SessionEnd, SessionEnd]
     password: Secret
 
+    @property
+    def internal(self) -> bool:
+        """Whether both ends are in one AS (iBGP)."""
+        return self.ends[0].asn == self.ends[1].asn
+
     def seen_from(self, node: str) -> tuple[SessionEnd, SessionEnd]:
         """(local, peer) for one of the two nodes."""
-        return _seen_from(node, self.ends)
+        return seen_from(node, self.ends)
+
+
+@dataclass(frozen=True, slots=True)
+class BfdEnd:
+    """One end of a BFD session: its address, and the timers that it is configured with (RFC 5880, 6.8.1).
+
+    `interval_us` is DesiredMinTxInterval and RequiredMinRxInterval at once.
+    """
+
+    node: str
+    interface: str
+    address: str
+    interval_us: int
+    multiplier: int
+
+
+@dataclass(frozen=True, slots=True)
+class BfdPlan:
+    """A single-hop BFD session (RFC 5881) of one family over a link."""
+
+    family: Family
+    ends: tuple[BfdEnd, BfdEnd]
+
+    def seen_from(self, node: str) -> tuple[BfdEnd, BfdEnd]:
+        """(local, peer) for one of the two nodes."""
+        return seen_from(node, self.ends)
 
 
 @dataclass(frozen=True, slots=True)
 class LinkPlan:
-    """One wire; `macsec` is None on a plain link, `sessions` are at most one per family, `impairments` are by
-    sending end."""
+    """One wire; `macsec` is None on a plain link, `impairments` are by sending end, `bfd` has at most one
+    session a family, `cost` is what the link counts between routers of one AS."""
 
     name: str
     type: Literal["macsec", "plain"]
     mtu: int
     ends: tuple[InterfacePlan, InterfacePlan]
     macsec: MacsecPlan | None
-    sessions: tuple[SessionPlan, ...]
     impairments: tuple[Impairment, Impairment]
+    bfd: tuple[BfdPlan, ...] = ()
+    cost: int = 10
 
     @property
     def wire(self) -> tuple[object, ...]:
         """What cannot change while the link is up: where this differs it is another one of the same name."""
         return self.type, self.mtu, self.macsec, self.ends
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPlan:
+    """Nodes and links that share a risk: what fails together, by name."""
+
+    nodes: tuple[str, ...]
+    links: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +247,8 @@ class LabPlan:
     links: tuple[LinkPlan, ...]
     hosts: Mapping[str, tuple[str, ...]]
     engine: EnginePlan = EnginePlan()
+    sessions: tuple[SessionPlan, ...] = ()
+    groups: Mapping[str, GroupPlan] = field(default_factory=dict)
 
     def node(self, name: str) -> NodePlan:
         return next(node for node in self.nodes if node.name == name)
@@ -206,196 +258,19 @@ class LabPlan:
 
     def sessions_of(self, node: str) -> tuple[SessionPlan, ...]:
         """Every BGP session that `node` speaks, in link order."""
-        return tuple(
-            session
-            for link in self.links
-            for session in link.sessions
-            if any(end.node == node for end in session.ends)
-        )
+        return tuple(session for session in self.sessions if any(end.node == node for end in session.ends))
+
+    def sessions_over(self, link: str) -> tuple[SessionPlan, ...]:
+        """Every BGP session between the ends of a link that this link, alone or with others, joins."""
+        return tuple(session for session in self.sessions if link in session.links)
 
     def as_json(self) -> dict[str, object]:
         """The plan as JSON types; a secret reads `(secret)`."""
         return asdict(self, dict_factory=_without_secrets)
 
 
-def plan_lab(
-    topology: Topology, random_bytes: Callable[[int], bytes], running: LabPlan | None = None
-) -> LabPlan:
-    """Plan a checked topology; `random_bytes(n)` supplies the session passwords it leaves open.
-
-    `running` is the plan of the lab that the topology is to change: what the topology leaves open stays as it
-    is there, as far as it can.
-
-    Raises `AddressError` where addresses run out, which loading a file has already ruled out.
-    """
-    addresses = plan_addresses(topology, running)
-    known = {link.name: link for link in running.links} if running else {}
-    links = tuple(
-        _plan_link(topology, index, addresses, random_bytes, known.get(link.name))
-        for index, link in enumerate(topology.links)
-    )
-    positions: dict[str, list[int]] = {name: [] for name in topology.nodes}
-    for index, link in enumerate(topology.links):
-        for name in link.nodes:
-            positions[name].append(index)
-    announced = Reach(prefix for node in topology.nodes.values() if node.bgp for prefix in node.bgp.announce)
-    nodes, hosts = [], {}
-    for name in topology.nodes:
-        ends = [(index, *_seen_from(name, links[index].ends)) for index in positions[name]]
-        nodes.append(_plan_node(topology, name, addresses, ends))
-        on_links = [address for index in positions[name] for address in addresses.links[index, name]]
-        hosts[name] = announced.best([*on_links, *addresses.loopbacks[name]])
-    engine = EnginePlan(topology.engine.workers, topology.engine.busy_poll)
-    return LabPlan(topology.name, tuple(nodes), links, hosts, engine)
-
-
-def _plan_link(
-    topology: Topology,
-    index: int,
-    addresses: AddressPlan,
-    random_bytes: Callable[[int], bytes],
-    known: LinkPlan | None,
-) -> LinkPlan:
-    link = topology.links[index]
-    mtu = link.mtu or min(topology.nodes[name].mtu for name in link.nodes)
-    macsec = MacsecPlan(_settings(link.macsec), fingerprint(link)) if link.type == "macsec" else None
-    one, other = (
-        InterfacePlan(
-            node=end.node,
-            name=end.interface,
-            link=link.name,
-            mac=_mac(topology.name, link.name, which) if not end.raw else "",
-            mtu=mtu,
-            addresses=tuple(map(str, addresses.links[index, end.node])),
-            port=link.port,
-        )
-        for which, end in enumerate(link.endpoints)
-    )
-    sessions = _plan_sessions(topology, index, (one, other), addresses, random_bytes, known)
-    there, back = (_impairment(link, direction) for direction in directions(link.ends))
-    return LinkPlan(link.name, link.type, mtu, (one, other), macsec, sessions, (there, back))
-
-
-def _settings(macsec: Macsec) -> MacsecSpecification:
-    return MacsecSpecification(
-        cipher=macsec.cipher,
-        encrypt=macsec.encrypt,
-        confidentiality_offset=macsec.confidentiality_offset,
-        send_sci=macsec.send_sci,
-        end_station=macsec.end_station,
-        validate=macsec.validate_frames,
-        protect=macsec.protect,
-        replay_protect=macsec.replay_protect,
-        replay_window=macsec.replay_window,
-        detect_duplicates=macsec.detect_duplicates,
-        clear_tags=macsec.clear_tags,
-        bypass=tuple(macsec.bypass),
-        cipher_library=macsec.cipher_library,
-        next_pn=macsec.next_pn,
-        peer_sci=macsec.peer_sci,
-    )
-
-
-def _impairment(link: Link, direction: str) -> Impairment:
-    """Of one direction: what is said of it alone, over what is said of both."""
-    alone = link.impair.directions.get(direction)
-    return Impairment(**{**link.impair.changes(), **(alone.changes() if alone else {})})
-
-
-def _mac(lab: str, link: str, which: int) -> str:
-    """Locally administered and unicast (first octet 02), then 39 bits of lab and link, then the end."""
-    *octets, last = hashlib.sha256(f"{lab} {link}".encode()).digest()[:5]
-    return bytes((2, *octets, last & 0xFE | which)).hex(":")
-
-
-def _plan_sessions(
-    topology: Topology,
-    index: int,
-    ends: tuple[InterfacePlan, InterfacePlan],
-    addresses: AddressPlan,
-    random_bytes: Callable[[int], bytes],
-    known: LinkPlan | None,
-) -> tuple[SessionPlan, ...]:
-    link = topology.links[index]
-    one, other = (topology.nodes[name].bgp if name != ETHERNET else None for name in link.ends)
-    if not (one and other and link.peer):
-        return ()
-    if given := one.password or other.password:
-        password = Secret(given.get_secret_value())
-    elif known and known.sessions and {end.node for end in known.ends} == set(link.nodes):
-        password = known.sessions[0].password
-    else:
-        password = Secret(base64.b32encode(random_bytes(20)).decode())
-    sessions = []
-    ours, theirs = (addresses.links[index, end.node] for end in ends)
-    for family, version in FAMILIES.items():
-        if pair := common_subnet(ours, theirs, version):
-            speakers = (_speaker(ends[0], pair[0], one), _speaker(ends[1], pair[1], other))
-            sessions.append(SessionPlan(family, speakers, password))
-    return tuple(sessions)
-
-
-def _speaker(end: InterfacePlan, address: str, bgp: Bgp) -> SessionEnd:
-    return SessionEnd(end.node, end.name, address, bgp.asn, bgp.hold_time_s)
-
-
-def _plan_node(topology: Topology, name: str, addresses: AddressPlan, ends: list[Ends]) -> NodePlan:
-    loopback = addresses.loopbacks[name]
-    node = topology.nodes[name]
-    return NodePlan(
-        name=name,
-        namespace=f"{topology.name}-{name}",
-        kind="router" if node.is_router else "host",
-        mtu=node.mtu,
-        forwarding=node.is_router,
-        loopback=tuple(map(str, loopback)),
-        interfaces=tuple(local for _, local, _ in ends),
-        sysctls=_sysctls(node.is_router) | node.sysctl,
-        env=node.env,
-        exec=tuple(node.exec),
-        services=tuple(ServicePlan(service.name, service.cmd) for service in node.services),
-        files=tuple(FilePlan(path, Secret(content)) for path, content in node.files.items()),
-        default_routes=() if node.is_router else _default_routes(topology, addresses, ends),
-        asn=node.bgp.asn if node.bgp else None,
-        router_id=addresses.router_ids[name],
-        originate=tuple(map(str, node.bgp.announce)) if node.bgp else (),
-        daemon=node.bgp.daemon if node.bgp else "exabgp",
-    )
-
-
-def _sysctls(forwarding: bool) -> dict[str, str]:
-    """`all` and `default` both: one holds for what exists, the other for interfaces that come."""
-    sysctls = {
-        "net.ipv4.ip_forward": str(int(forwarding)),
-        "net.ipv4.fib_multipath_hash_policy": "1",
-        "net.ipv6.fib_multipath_hash_policy": "1",
-        "net.ipv4.nexthop_compat_mode": "0",
-    }
-    for which in ("all", "default"):
-        sysctls[f"net.ipv6.conf.{which}.forwarding"] = str(int(forwarding))
-        sysctls[f"net.ipv4.conf.{which}.rp_filter"] = "0"
-        sysctls[f"net.ipv6.conf.{which}.accept_dad"] = "0"
-        # An interface that a user takes down and up again must come back with its addresses.
-        sysctls[f"net.ipv6.conf.{which}.keep_addr_on_down"] = "1"
-    return sysctls
-
-
-def _default_routes(topology: Topology, addresses: AddressPlan, ends: list[Ends]) -> tuple[DefaultRoute, ...]:
-    """One ECMP route per family over every router on the host's links."""
-    routes = []
-    for family, version in FAMILIES.items():
-        next_hops = []
-        for index, local, peer in ends:
-            ours, theirs = addresses.links[index, local.node], addresses.links[index, peer.node]
-            router = peer.node != ETHERNET and topology.nodes[peer.node].is_router
-            if router and (pair := common_subnet(ours, theirs, version)):
-                next_hops.append(NextHop(pair[1], local.name))
-        if next_hops:
-            routes.append(DefaultRoute(family, tuple(next_hops)))
-    return tuple(routes)
-
-
-def _seen_from(node: str, ends: tuple[E, E]) -> tuple[E, E]:
+def seen_from(node: str, ends: tuple[E, E]) -> tuple[E, E]:
+    """(ours, the other) of two ends, for one of the two nodes."""
     one, other = ends
     return (one, other) if one.node == node else (other, one)
 

@@ -106,7 +106,7 @@ def _edges(plan: LabPlan, family: Family, failed: Failed) -> Mapping[str, set[st
         one, other = (end.node for end in link.ends)
         if link.name in failed.links or {one, other} & failed.nodes:
             continue
-        if any(session.family == family for session in link.sessions):
+        if any(session.family == family for session in plan.sessions_over(link.name)):
             edges[one].add(other)
             edges[other].add(one)
     return edges

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -101,6 +101,13 @@ def _known_keys(model: type[BaseModel], steps: Place) -> list[str]:
         field = next((f for name, f in model.model_fields.items() if step in (name, f.alias)), None)
         if field is None:
             continue  # an item of a list, or a direction of `impair`, which knows what `impair` knows
-        choices = (field.annotation, *get_args(field.annotation))
-        model = next(kind for kind in choices if isinstance(kind, type) and issubclass(kind, BaseModel))
+        model = next(_models(field.annotation), model)  # none where a node has the name of such a field
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    """The models in a field's type."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)

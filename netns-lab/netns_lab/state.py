@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
+from enum import Enum
 from functools import cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -55,8 +56,8 @@ def _decode(kind: Any, value: Any) -> Any:  # noqa: ANN401 - any type a plan's f
     origin, arguments = get_origin(kind), get_args(kind)
     if type(None) in arguments:
         return _decode(next(argument for argument in arguments if argument is not type(None)), value)
-    if kind is Secret:
-        return Secret(value)
+    if isinstance(kind, type) and issubclass(kind, Secret | Enum):
+        return kind(value)
     if origin is Mapping:
         return {key: _decode(arguments[1], item) for key, item in value.items()}
     if origin is tuple:

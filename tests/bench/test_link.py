@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from netns_lab.directory import LabError
-from netns_lab.plan import plan_lab
+from netns_lab.planning import plan_lab
 from netns_lab.topology import parse_topology
 
 from bench.consumption import cpu_s, run_time_s

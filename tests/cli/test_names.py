@@ -7,7 +7,7 @@ from netns_lab import directory, templates
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.fan_out import matching_nodes
 from netns_lab.names import LabNames, read_names, unknown
-from netns_lab.plan import plan_lab
+from netns_lab.planning import plan_lab
 from netns_lab.state import save_plan
 from netns_lab.topology import parse_topology
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from netns_lab.directory import LabDirectory
-from netns_lab.plan import plan_lab
+from netns_lab.planning import plan_lab
 from netns_lab.state import load_plan
 from netns_lab.topology import parse_topology
 

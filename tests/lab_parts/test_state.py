@@ -2,7 +2,7 @@
 
 import pytest
 from netns_lab.directory import LabDirectory, LabError
-from netns_lab.plan import plan_lab
+from netns_lab.planning import plan_lab
 from netns_lab.state import load_plan, save_plan
 from netns_lab.topology import parse_topology
 

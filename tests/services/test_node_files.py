@@ -12,7 +12,8 @@ from netns_lab.directory import LabDirectory, LabError
 from netns_lab.marks import new_mark
 from netns_lab.mounts import unshare_mounts
 from netns_lab.node_files import show_files, write_files
-from netns_lab.plan import NodePlan, plan_lab
+from netns_lab.plan import NodePlan
+from netns_lab.planning import plan_lab
 from netns_lab.topology import parse_topology
 
 pytestmark = pytest.mark.lab

@@ -2,7 +2,7 @@
 
 from ipaddress import ip_interface, ip_network
 
-from netns_lab.plan import plan_lab
+from netns_lab.planning import plan_lab
 from netns_lab.topology import parse_topology
 
 TOPOLOGY = """

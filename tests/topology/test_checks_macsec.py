@@ -4,7 +4,7 @@ import pytest
 from netns_lab.keys import given_keys
 from netns_lab.topology import parse_topology
 
-from tests.topology.test_refusals import HIDDEN, on_link, refusals
+from tests.topology.refusing import HIDDEN, on_link, refusals
 
 XPN_KEY = f"cipher: gcm-aes-xpn-256, sak: '{'5a' * 32}', salt: '{'5a' * 12}'"
 SECOND_LINK = '  - {name: ch2, endpoints: ["r1:eth2", "r2:eth2"]}\n'

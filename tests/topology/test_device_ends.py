@@ -4,10 +4,11 @@ import secrets
 
 import pytest
 from netns_lab.graph import draw_text, graph_of
-from netns_lab.plan import ETHERNET, plan_lab
+from netns_lab.plan import ETHERNET
+from netns_lab.planning import plan_lab
 from netns_lab.topology import parse_topology
 
-from tests.topology.test_refusals import PAIR, on_link, refusals
+from tests.topology.refusing import PAIR, on_link, refusals
 
 REFUSALS = {
     "device of the machine first": (
@@ -43,7 +44,7 @@ def test_nothing_is_planned_for_whoever_is_beyond_a_device() -> None:
     text = text.replace("peer: true", f"macsec: {{sak: '{'5a' * 32}', peer_sci: '0200000000010001'}}")
     plan = plan_lab(parse_topology(text, "t.yaml"), secrets.token_bytes)
     ch1, link = plan.link("ch1"), plan.link("h1-ethernet")
-    assert (ch1.sessions, ch1.mtu, ch1.ends[0].addresses) == ((), 1500, ())
+    assert (plan.sessions, ch1.mtu, ch1.ends[0].addresses) == ((), 1500, ())
     assert ch1.macsec is not None
     assert ch1.macsec.settings.peer_sci == "0200000000010001"
     near, far = link.ends

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from netns_lab.difference import Difference, plan_change
-from netns_lab.plan import LabPlan, plan_lab
+from netns_lab.plan import LabPlan
+from netns_lab.planning import plan_lab
 from netns_lab.topology import parse_topology
 
 BEFORE = """
@@ -88,7 +89,7 @@ WORDS = {
     ),
     "no peering": (
         (('"r2:ch2"]', '"r2:ch2"], peer: false'),),
-        ["link ch2 changed: no ipv4 BGP session, no ipv6 BGP session"],
+        ["link ch2 changed: no ipv4 BGP session, no ipv6 BGP session, BFD 50ms x 3 -> off"],
     ),
     "announcements": (
         (("[10.2.0.0/16]", "[10.2.0.0/16, 10.3.0.0/16]"),),

@@ -10,7 +10,7 @@ import pytest
 from netns_lab.graph import Graph, GraphLink, GraphNode, draw_dot, draw_mermaid, draw_text, graph_of
 from netns_lab.graph_layout import place
 from netns_lab.graph_svg import draw_svg
-from netns_lab.plan import plan_lab
+from netns_lab.planning import plan_lab
 from netns_lab.starter import starter_topology
 from netns_lab.topology import parse_topology
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from netns_lab.neighbor_tables import LIMITS, shortages
-from netns_lab.plan import plan_lab
+from netns_lab.planning import plan_lab
 from netns_lab.templates import star
 from netns_lab.topology import parse_topology
 

@@ -1,7 +1,8 @@
 """Predicted reachability: what a failure leaves connected, by the graph alone."""
 
 from netns_lab import templates
-from netns_lab.plan import LabPlan, plan_lab
+from netns_lab.plan import LabPlan
+from netns_lab.planning import plan_lab
 from netns_lab.prediction import Failed, Pair, host_pairs, partitioned, reachable
 from netns_lab.topology import parse_topology
 

@@ -1,7 +1,8 @@
 """What ping-all asks: all that BGP and links promise and no more, and how its answer reads."""
 
 from netns_lab import templates
-from netns_lab.plan import LabPlan, plan_lab
+from netns_lab.plan import LabPlan
+from netns_lab.planning import plan_lab
 from netns_lab.reachability import Reachability, promised
 from netns_lab.topology import parse_topology
 

@@ -3,46 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from netns_lab.topology import TopologyError, parse_topology
 
-PAIR = """\
-name: pair
-nodes:
-  r1: {bgp: {asn: 64512, announce: [10.1.0.0/16, "fd01::/48"]}}
-  r2: {bgp: {asn: 64513, announce: [10.2.0.0/16, "fd02::/48"]}}
-  h1: {}
-links:
-  - {name: ch1, endpoints: ["r1:eth1", "r2:eth1"]}
-  - {name: lan1, type: plain, endpoints: ["h1:eth0", "r1:lan"]}
-"""
-
-
-def refusals(text: str) -> list[str]:
-    with pytest.raises(TopologyError) as caught:
-        parse_topology(text, "t.yaml")
-    return str(caught.value).splitlines()
-
-
-def changed(line: int, text: str) -> str:
-    """PAIR with one of its lines, counted from 1, replaced."""
-    lines = PAIR.splitlines()
-    lines[line - 1] = text
-    return "\n".join(lines) + "\n"
-
-
-def on_link(settings: str) -> str:
-    return changed(7, f'  - {{name: ch1, endpoints: ["r1:eth1", "r2:eth1"], {settings}}}')
-
-
-def on_r1(bgp: str = "", node: str = "") -> str:
-    return changed(3, f"  r1: {{bgp: {{asn: 64512{', ' if bgp else ''}{bgp}}}{', ' if node else ''}{node}}}")
-
+from tests.topology.refusing import HIDDEN, PAIR, changed, on_link, on_r1, refusals
 
 NOT_YET = "not supported yet"
 NAME = "expected 1 to 32 letters, digits, - and _, starting with a letter or digit"
 ADDRESS = "expected an IPv4 or IPv6 address with prefix length, such as 10.0.0.1/24"
-HOLD = "expected whole seconds of at least 3s, such as 3s"
-HIDDEN = "found a value that is not shown"
 SAK = "expected a SAK as 32 or 64 hex digits in quotes"
 CIPHERS = "gcm-aes-128, gcm-aes-256, gcm-aes-xpn-128, gcm-aes-xpn-256"
 PASSWORD = "expected text of 1 to 80 letters, digits and any of !$%&*+-./:<=>?@^_|~"
@@ -87,7 +53,7 @@ REFUSALS = {
     "unknown key, none near": (
         changed(5, "  h1: {zzzz: 1}"),
         "5: nodes.h1.zzzz: unknown key, expected one of "
-        "kind, mtu, env, sysctl, bgp, exec, services, files, loopback",
+        "kind, mtu, env, sysctl, bgp, exec, services, files, loopback, groups",
     ),
     "kind": (
         changed(5, "  h1: {kind: bridge}"),
@@ -132,24 +98,6 @@ REFUSALS = {
         changed(3, '  r1: {bgp: {asn: "64512"}}'),
         "3: nodes.r1.bgp.asn: found '64512', expected a whole number from 1 to 4294967294",
     ),
-    "bfd on": (
-        on_r1("bfd: {interval: 50ms, multiplier: 3}"),
-        f"3: nodes.r1.bgp.bfd: found a mapping, which is {NOT_YET}, expected one of false",
-    ),
-    "bfd true": (
-        on_r1("bfd: true"),
-        f"3: nodes.r1.bgp.bfd: found true, which is {NOT_YET}, expected one of false",
-    ),
-    "daemon": (
-        on_r1("daemon: bird"),
-        f"3: nodes.r1.bgp.daemon: found 'bird', which is {NOT_YET}, expected one of exabgp, external",
-    ),
-    "neighbors": (on_r1("neighbors: {r2: {import: []}}"), f"3: nodes.r1.bgp.neighbors: {NOT_YET}"),
-    "unknown bgp key": (on_r1("anounce: []"), "3: nodes.r1.bgp.anounce: unknown key, nearest is 'announce'"),
-    "hold time 0": (on_r1("hold_time: 0s"), f"3: nodes.r1.bgp.hold_time: found '0s', {HOLD}"),
-    "hold time 2s": (on_r1("hold_time: 2s"), f"3: nodes.r1.bgp.hold_time: found '2s', {HOLD}"),
-    "hold time part": (on_r1("hold_time: 3500ms"), f"3: nodes.r1.bgp.hold_time: found '3500ms', {HOLD}"),
-    "hold time bare": (on_r1("hold_time: 3"), f"3: nodes.r1.bgp.hold_time: found 3, {HOLD}"),
     "host bits": (
         on_r1("announce: [10.1.0.1/16]"),
         "3: nodes.r1.bgp.announce[0]: found '10.1.0.1/16', expected no host bits, as in 10.1.0.0/16",

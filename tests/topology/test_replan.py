@@ -5,7 +5,8 @@ from itertools import combinations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from netns_lab.plan import LabPlan, plan_lab
+from netns_lab.plan import LabPlan
+from netns_lab.planning import plan_lab
 from netns_lab.topology import parse_topology
 
 NODES = """

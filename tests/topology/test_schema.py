@@ -34,8 +34,32 @@ nodes:
       password: secret
       hold_time: 3s
       daemon: exabgp
+      profile: aws
       bfd: false
-  r2: {bgp: {asn: 64513, announce: [10.2.0.0/16]}}
+      graceful_restart: 120s
+      neighbors:
+        r2:
+          import:
+            - prefixes: [10.2.0.0/16 le 24, "fd02::/48"]
+              communities: ["64513:666", graceful-shutdown]
+              links: [ch2]
+              action: accept
+              local_preference: 200
+              med: 5
+              prepend: 2
+              add_communities: [no-export]
+              remove_communities: ["64513:666"]
+          export: [{action: reject}]
+          maximum_prefixes: {count: 1000, action: warn}
+          next_hop_self: false
+          route_reflector_client: false
+  r2:
+    groups: [facility-a]
+    bgp:
+      asn: 64513
+      announce: [10.2.0.0/16]
+      bfd: {interval: 10ms, multiplier: 3}
+      neighbors: {r1: {maximum_prefixes: 10}}
   h1:
     kind: host
     exec: [date]
@@ -68,7 +92,9 @@ links:
       sak: "SAK"
       salt: "SALT"
       next_pn: 4294967296
-  - endpoints: r1-r2
+  - name: ch2
+    endpoints: r1-r2
+    cost: 10
     impair:
       loss: 0.1%
       r1-r2: {loss: 2.5 %, loss_model: gilbert-elliott, enter_burst: 1%, leave_burst: 25%, loss_in_burst: 0}
@@ -113,7 +139,10 @@ def test_it_takes_every_key_that_the_reader_takes() -> None:
 WRONG = {
     "top key": ("links:", "link:"),
     "node key": ("kind: host", "knd: host"),
-    "bgp key": ("asn: 64513", "asn: 64513, anounce: []"),
+    "bgp key": ("asn: 64513", "asm: 64513"),
+    "bfd": ("{interval: 10ms", "{interval: 10"),
+    "term key": ("prepend: 2", "prepent: 2"),
+    "prefix range": ("10.2.0.0/16 le 24", "10.2.0.0/16 lt 24"),
     "link key": ("peer: false", "pear: false"),
     "macsec key": ("replay_window: 0", "window: 0"),
     "defaults key": ("  link: {type", "  lnk: {type"),
@@ -123,7 +152,7 @@ WRONG = {
     "delay without unit": ("{delay: 5ms", "{delay: 5"),
     "key of a group": ("facility-a: {mtu", "facility-a: {mtv"),
     "group name": ("[facility-a, b", "['facility a', b"),
-    "no asn": ("asn: 64513, ", ""),
+    "no asn": ("      asn: 64513\n", ""),
     "no endpoints": ("endpoints: r1-h1", "mtu: 1400"),
     "three ends": ('"r2:eth.1"', '"r2:eth.1", "r3:eth1"'),
     "no interface": ('"r2:eth.1"', "r2"),

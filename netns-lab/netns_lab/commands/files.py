@@ -57,7 +57,7 @@ def validate(
       ./quadlink validate netns-lab/topologies/quad.yaml
       ./quadlink validate netns-lab/scenarios/single-cut.yaml
     """
-    from netns_lab.plan import plan_lab
+    from netns_lab.planning import plan_lab
     from netns_lab.scenarios.loading import is_scenario, load_scenario
     from netns_lab.topology import find_topology_file, load_topology
 
@@ -73,7 +73,7 @@ def validate(
     output(format).document(
         {"file": str(path), "name": plan.name, "nodes": len(plan.nodes), "links": len(plan.links)},
         f"{path}: lab {plan.name}, {len(plan.nodes)} nodes, {len(plan.links)} links, "
-        f"{sum(len(link.sessions) for link in plan.links)} BGP sessions",
+        f"{len(plan.sessions)} BGP sessions",
     )
 
 

@@ -52,7 +52,7 @@ def _dry_run(file: Path, output: Output) -> None:
     from netns_lab.change import difference_of, known_plan, why_not_changed
     from netns_lab.directory import LabDirectory
     from netns_lab.dry_run import print_difference, print_plan
-    from netns_lab.plan import plan_lab
+    from netns_lab.planning import plan_lab
     from netns_lab.topology import find_topology_file, load_topology
 
     topology = load_topology(find_topology_file(file), known_plan)

@@ -61,7 +61,7 @@ def graph(
 
 def _graph_of_file(file: Path) -> Graph:
     from netns_lab.graph import graph_of
-    from netns_lab.plan import plan_lab
+    from netns_lab.planning import plan_lab
     from netns_lab.topology import find_topology_file, load_topology
 
     return graph_of(plan_lab(load_topology(find_topology_file(file)), bytes))

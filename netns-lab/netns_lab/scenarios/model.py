@@ -10,8 +10,8 @@ from dataplane.macsec.counters import SLOTS
 from netns_lab import fields
 from netns_lab.event_log import EventKind
 from netns_lab.fields import one_of, text, whole
-from netns_lab.models import Model
 from netns_lab.output import nearest
+from netns_lab.strict_model import Model
 from netns_lab.units import duration_s
 
 

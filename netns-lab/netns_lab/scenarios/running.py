@@ -13,7 +13,8 @@ from typing import Any
 from netns_lab.builder import built_lab
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.output import Output, table_text
-from netns_lab.plan import LabPlan, plan_lab
+from netns_lab.plan import LabPlan
+from netns_lab.planning import plan_lab
 from netns_lab.scenarios.expectations import Observation, Verdict, judge
 from netns_lab.scenarios.loading import Scenario
 from netns_lab.scenarios.observation import observe

@@ -1,0 +1,109 @@
+"""The field types of a router's `bgp`: timers, prefix ranges, communities. They read as those of `fields`."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+from control.bgp.model import NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED
+from control.bgp.policy import MAXIMUM_32_BIT, MAXIMUM_PREPENDING, MAXIMUM_RESTART_TIME_S, PrefixRange
+from netns_lab.fields import text, whole
+from netns_lab.units import duration_us
+
+US_PER_S = 1_000_000
+BFD_INTERVALS_US = range(3_000, 60 * US_PER_S + 1)
+GRACEFUL_SHUTDOWN = 0xFFFF0000
+WELL_KNOWN = {
+    "graceful-shutdown": GRACEFUL_SHUTDOWN,
+    "no-export": NO_EXPORT,
+    "no-advertise": NO_ADVERTISE,
+    "no-export-subconfed": NO_EXPORT_SUBCONFED,
+}
+"""Communities by name (RFC 1997, RFC 8326)."""
+_COMMUNITY = re.compile(r"([0-9]{1,5}):([0-9]{1,5})", re.ASCII)
+_DURATION = "[0-9.]+ ?(us|ms|s|m)"
+
+
+def _whole_seconds(value: object, seconds: range, expected: str) -> int:
+    try:
+        whole_s, rest_us = divmod(duration_us(value), US_PER_S) if isinstance(value, str) else (0.0, 1.0)
+    except ValueError:
+        raise ValueError(expected) from None
+    if rest_us or whole_s not in seconds:
+        raise ValueError(expected)
+    return int(whole_s)
+
+
+def _hold_time_s(value: object) -> int:
+    """RFC 4271 section 4.2: whole seconds, 0 or at least 3. 0 would mean a dead peer is never noticed."""
+    return _whole_seconds(value, range(3, 65536), "expected whole seconds of at least 3s, such as 3s")
+
+
+def _restart_time_s(value: object) -> int:
+    expected = f"expected whole seconds from 1s to {MAXIMUM_RESTART_TIME_S}s, such as 120s"
+    return _whole_seconds(value, range(1, MAXIMUM_RESTART_TIME_S + 1), expected)
+
+
+def _bfd_interval_us(value: object) -> int:
+    expected = "expected a duration from 3ms to 60s in whole microseconds, such as 50ms"
+    try:
+        us = duration_us(value) if isinstance(value, str) else 0.0
+    except ValueError:
+        raise ValueError(expected) from None
+    if us not in BFD_INTERVALS_US:
+        raise ValueError(expected)
+    return int(us)
+
+
+def _prefix_range(value: object) -> PrefixRange:
+    if not isinstance(value, str):
+        raise ValueError('expected a prefix in quotes, such as "10.2.0.0/16 le 24"')
+    return PrefixRange.parse(value)
+
+
+def _community(value: object) -> int:
+    if isinstance(value, str) and value in WELL_KNOWN:
+        return WELL_KNOWN[value]
+    match = _COMMUNITY.fullmatch(value) if isinstance(value, str) else None
+    high, low = (int(half) for half in match.groups()) if match else (65536, 0)
+    if not (high < 65536 and low < 65536):
+        raise ValueError(f'expected a community in quotes, such as "64512:666", or {", ".join(WELL_KNOWN)}')
+    return high << 16 | low
+
+
+HoldTime = Annotated[
+    int,
+    BeforeValidator(_hold_time_s),
+    text("BGP hold time (RFC 4271): whole seconds of at least 3s, such as 3s", _DURATION),
+]
+RestartTime = Annotated[
+    int,
+    BeforeValidator(_restart_time_s),
+    text("how long a restarting neighbor's paths are kept (RFC 4724), such as 120s", _DURATION),
+]
+BfdInterval = Annotated[
+    int,
+    BeforeValidator(_bfd_interval_us),
+    text("between two BFD packets (RFC 5880), from 3ms, such as 50ms", _DURATION),
+]
+BfdMultiplier = Annotated[int, whole(1, 255, "BFD packets that may be lost, plus one")]
+RangeOfPrefixes = Annotated[
+    PrefixRange,
+    BeforeValidator(_prefix_range),
+    text(
+        'prefixes, such as "10.2.0.0/16 le 24": PREFIX [ge LENGTH] [le LENGTH]',
+        "[0-9A-Fa-f:.]+/[0-9]{1,3}( ge [0-9]{1,3})?( le [0-9]{1,3})?",
+    ),
+]
+Community = Annotated[
+    int,
+    BeforeValidator(_community),
+    text(f"community, such as 64512:666, or {', '.join(WELL_KNOWN)}", "[0-9]+:[0-9]+|[a-z-]+"),
+]
+Preference = Annotated[int, whole(0, MAXIMUM_32_BIT, "LOCAL_PREF, the higher the better")]
+Med = Annotated[int, whole(0, MAXIMUM_32_BIT, "MULTI_EXIT_DISC, the lower the better")]
+Prepending = Annotated[int, whole(1, MAXIMUM_PREPENDING, "times that the nearest AS is put before the path")]
+PrefixCount = Annotated[int, whole(1, MAXIMUM_32_BIT, "prefixes")]
+Cost = Annotated[int, whole(1, 65535, "cost of a link between routers of one AS")]
