@@ -3,15 +3,17 @@
 Decides and keeps state; what it decides goes at once to the route table and the speaker it was given.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 
 from control.bgp import commands
 from control.bgp.configuration import SpeakerConfig
 from control.bgp.export import Export
-from control.bgp.model import Event, SessionDown, SessionUp, SnapshotEnd
+from control.bgp.model import Announce, Event, SessionDown, SessionUp, SnapshotEnd
 from control.bgp.notifications import readable
+from control.bgp.policy import LimitAction
 from control.bgp.rib import Rib
+from control.resolution import Interior, Resolution
 from control.routes.grouping import NO_NEXT_HOPS
 from control.routes.model import NextHop, NextHops, Refused
 from control.routes.table import RouteTable
@@ -19,25 +21,31 @@ from control.routes.table import RouteTable
 
 @dataclass(slots=True)
 class Session:
-    """One BGP session as this router sees it; `since_ns` is when it last came up or went down."""
+    """One BGP session as this router sees it; `since_ns` is when it last came up or went down.
+
+    It goes over any of `ifindexes`. `held`: it brought more prefixes than agreed, and stays down until it is
+    reset. `warning` says what else is wrong with it.
+    """
 
     neighbor: str
     peer_node: str
     link: str
     interface: str
-    ifindex: int
+    ifindexes: frozenset[int]
     up: bool = False
     since_ns: int = 0
     reason: str = "not established yet"
+    held: bool = False
+    warning: str = ""
 
     def is_of(self, other: "Session") -> bool:
         """Whether both are the same session, whatever its state."""
-        return (self.neighbor, self.peer_node, self.link, self.interface, self.ifindex) == (
+        return (self.neighbor, self.peer_node, self.link, self.interface, self.ifindexes) == (
             other.neighbor,
             other.peer_node,
             other.link,
             other.interface,
-            other.ifindex,
+            other.ifindexes,
         )
 
 
@@ -51,7 +59,10 @@ class SessionChange:
 
 
 class Router:
-    """Sessions in, routes and announcements out. One for each node that speaks BGP."""
+    """Sessions in, routes and announcements out. One for each node that speaks BGP.
+
+    `interior` are the routes inside its AS, by prefix. `configure` gives the speaker another configuration.
+    """
 
     def __init__(
         self,
@@ -62,17 +73,32 @@ class Router:
         send: Callable[[Sequence[str]], None],
         on_change: Callable[[SessionChange], None],
         on_refused: Callable[[Refused], None],
+        *,
+        interior: Mapping[str, Interior],
+        configure: Callable[[SpeakerConfig], None],
+        on_warning: Callable[[Session], None],
     ) -> None:
         self.config = config
         self.sessions = {session.neighbor: session for session in sessions}
-        self.rib = Rib(config.asn)
+        self.originated = frozenset(originate)
+        self._limits = {peer.peer_address: peer.settings.maximum_prefixes for peer in config.neighbors}
+        self._interior = interior
+        external = {peer.peer_address for peer in config.neighbors if peer.peer_asn != config.asn}
+        self._resolution = Resolution(
+            interior,
+            {name: min(self.sessions[name].ifindexes) for name in external & self.sessions.keys()},
+            routes.fib.is_usable,
+        )
+        self.rib = Rib(config, self._resolution.cost)
         self._routes = routes
         self._send = send
         self._on_change = on_change
         self._on_refused = on_refused
-        self.originated = frozenset(originate)
+        self._configure = configure
+        self._on_warning = on_warning
         self._export = Export(config, self.originated)
         self._report(routes.originate(self.originated))
+        self._install(interior)
 
     def receive(self, events: Sequence[Event], now_ns: int) -> bool:
         """Takes what the speaker reported, in order; whether nexthop groups changed.
@@ -83,7 +109,10 @@ class Router:
         changed: set[str] = set()
         for event in events:
             self._export.receive(event)
-            if not isinstance(event, SnapshotEnd) and event.neighbor not in self.sessions:
+            if isinstance(event, SnapshotEnd) or event.neighbor not in self.sessions:
+                continue
+            if self.sessions[event.neighbor].held:
+                self._keep_down(event)
                 continue
             changed |= self.rib.receive(event)
             match event:
@@ -91,6 +120,8 @@ class Router:
                     self._session_changed(neighbor, True, "", t_ns or now_ns)
                 case SessionDown(neighbor, reason, t_ns):
                     self._session_changed(neighbor, False, readable(reason), t_ns or now_ns)
+                case Announce(neighbor) if neighbor in self.rib.above_limit:
+                    changed |= self._limit(self.sessions[neighbor], now_ns)
         moved = self._apply(changed)
         if any(isinstance(event, SnapshotEnd) for event in events):
             self.drop_stale_routes()
@@ -102,15 +133,33 @@ class Router:
         changed = before ^ self.originated
         self._report(self._routes.originate(self.originated))
         # A neighbor's path counts again for what is not originated here any more, and no more for what is.
-        self._report(self._routes.update({prefix: self._learned(prefix) for prefix in changed}))
         self._export.originate(self.originated)
-        self._send(self._export.update(self.rib, changed))
+        self._apply(changed)
+
+    def drain(self, neighbors: frozenset[str]) -> None:
+        """Moves traffic away from the sessions with these neighbors, and no others, both ways (RFC 8326)."""
+        self._export.drain(neighbors)
+        self._apply(self.rib.drain(neighbors))
+
+    def leak(self, on: bool) -> None:
+        """Announces, or stops announcing, what export policy and NO_EXPORT forbid."""
+        self._export.leak(on)
+        self._apply(set())
+
+    def reset(self, neighbor: str) -> None:
+        """Ends a session, which then comes up again, also one that is held down."""
+        session = self.sessions[neighbor]
+        if not session.held:
+            self._send([commands.teardown(neighbor, commands.ADMINISTRATIVE_RESET)])
+            return
+        session.held, session.warning, session.reason = False, "", "reset"
+        self._export.release(neighbor)
+        self._configure_speaker()
+        self._apply(set())
 
     def drop_stale_routes(self) -> None:
         """Removes the routes that an earlier router left in the kernel and that BGP does not know."""
-        self._report(
-            self._routes.reconcile({prefix: self._learned(prefix) for prefix in self.rib.prefixes()})
-        )
+        self._report(self._routes.reconcile(self._wanted([*self._interior, *self.rib.prefixes()])))
 
     def remove_routes(self) -> None:
         """Removes everything that this router has in the kernel."""
@@ -119,8 +168,9 @@ class Router:
     def interface_usable(self, ifindex: int) -> None:
         """An interface may carry traffic again: paths over it count, and sessions are tried at once."""
         self._report(self._routes.link_changed(ifindex, True))
-        over_it = [s.neighbor for s in self.sessions.values() if s.ifindex == ifindex and not s.up]
-        self._send([commands.reconnect(neighbor) for neighbor in over_it])
+        over_it = [s for s in self.sessions.values() if ifindex in s.ifindexes]
+        self._send([commands.reconnect(s.neighbor) for s in over_it if not s.up and not s.held])
+        self._apply(self._resolve())
 
     def interface_lost(self, ifindex: int) -> bool:
         """Moves traffic off an interface; whether there was any. To be followed by `end_sessions`."""
@@ -129,34 +179,91 @@ class Router:
         return self._routes.fib.groups != groups
 
     def end_sessions(self, ifindex: int, reason: str, now_ns: int) -> None:
-        """Ends the sessions over an interface that was lost, which BGP would notice late."""
+        """Does without an interface that was lost: ends its sessions, which BGP would do late."""
         changed: set[str] = set()
         for session in self.sessions.values():
-            if session.ifindex == ifindex and session.up:
+            if session.up and ifindex in session.ifindexes and not self._has_way(session):
                 self._send([commands.teardown(session.neighbor)])
-                changed |= self.rib.receive(SessionDown(session.neighbor, reason))
-                self._session_changed(session.neighbor, False, reason, now_ns)
-        self._apply(changed)
+                changed |= self._end(session, reason, now_ns)
+        self._apply(changed | self._resolve())
+
+    def prefixes(self) -> Iterator[str]:
+        """Every prefix that `next_hops` knows a way to and that is not originated here."""
+        learned = (prefix for prefix in self.rib.prefixes() if prefix not in self._interior)
+        return (prefix for prefix in (*self._interior, *learned) if prefix not in self.originated)
 
     def next_hops(self, prefix: str) -> NextHops:
-        """Where the prefix's traffic should go: the next hops of its best paths."""
-        return frozenset(
-            NextHop(path.next_hop, self.sessions[path.neighbor].ifindex) for path in self.rib.best(prefix)
-        )
+        """Where the prefix's traffic should go: by the interior route, else by the best paths."""
+        if prefix in self._interior:
+            return self._interior[prefix].next_hops
+        return NO_NEXT_HOPS.union(*map(self._resolution.next_hops, self.rib.best(prefix)))
 
-    def _apply(self, changed: set[str]) -> bool:
+    def _apply(self, changed: Set[str]) -> bool:
         groups = self._routes.fib.groups
         self._install(sorted(changed))
         self._send(self._export.update(self.rib, changed))
         return self._routes.fib.groups != groups
 
     def _install(self, changed: Iterable[str]) -> None:
-        if wanted := {prefix: self._learned(prefix) for prefix in changed}:
+        if wanted := self._wanted(changed):
             self._report(self._routes.update(wanted))
 
-    def _learned(self, prefix: str) -> NextHops:
+    def _wanted(self, prefixes: Iterable[str]) -> dict[str, NextHops]:
         """What is originated here is reached here: a neighbor's path to it must not take its traffic away."""
-        return NO_NEXT_HOPS if prefix in self.originated else self.next_hops(prefix)
+        wanted: dict[str, NextHops] = {}
+        known: dict[int, NextHops] = {}  # the RIB gives prefixes with the same paths the same object
+        for prefix in prefixes:
+            if prefix in self.originated:
+                wanted[prefix] = NO_NEXT_HOPS
+            elif prefix in self._interior:
+                wanted[prefix] = self.next_hops(prefix)
+            else:
+                best = self.rib.best(prefix)
+                if id(best) not in known:
+                    known[id(best)] = self.next_hops(prefix)
+                wanted[prefix] = known[id(best)]
+        return wanted
+
+    def _resolve(self) -> set[str]:
+        """The prefixes whose best paths changed with what can be resolved."""
+        return self.rib.decide_again() if self._resolution.refresh() else set()
+
+    def _has_way(self, session: Session) -> bool:
+        usable = self._routes.fib.is_usable
+        return any(usable(NextHop(session.neighbor, ifindex)) for ifindex in session.ifindexes)
+
+    def _end(self, session: Session, reason: str, now_ns: int) -> set[str]:
+        changed = self.rib.receive(SessionDown(session.neighbor, reason))
+        self._session_changed(session.neighbor, False, reason, now_ns)
+        return changed
+
+    def _limit(self, session: Session, now_ns: int) -> set[str]:
+        """Acts on a session that has brought more prefixes than agreed; the prefixes that this changes."""
+        limit = self._limits[session.neighbor]
+        assert limit is not None
+        text = f"it announced more than the {limit.count} prefixes agreed"
+        if limit.action is LimitAction.SHUTDOWN:
+            session.held, session.warning = True, f"{text}: it is down until it is reset"
+            self._send([commands.teardown(session.neighbor, commands.MAXIMUM_PREFIXES_REACHED)])
+            self._on_warning(session)
+            return self._end(session, text, now_ns)
+        if not session.warning:
+            session.warning = text
+            self._on_warning(session)
+        return set()
+
+    def _keep_down(self, event: Event) -> None:
+        """Once the speaker has ended a session that is held, it is to know nothing of it."""
+        match event:
+            case SessionUp(neighbor):
+                self._send([commands.teardown(neighbor, commands.MAXIMUM_PREFIXES_REACHED)])
+            case SessionDown(neighbor):
+                self._export.hold(neighbor)
+                self._configure_speaker()
+
+    def _configure_speaker(self) -> None:
+        spoken_to = [peer for peer in self.config.neighbors if not self.sessions[peer.peer_address].held]
+        self._configure(replace(self.config, neighbors=tuple(spoken_to)))
 
     def _report(self, refused: Iterable[Refused]) -> None:
         for refusal in refused:
@@ -169,4 +276,6 @@ class Router:
                 session.since_ns, session.reason = now_ns, reason
             return  # a failed attempt, or the end of a session that was ended here
         session.up, session.since_ns, session.reason = up, now_ns, reason
+        if up:
+            session.warning = ""
         self._on_change(SessionChange(session, up, reason))

@@ -12,7 +12,9 @@ RELOAD = "reload"
 """Go by the configuration file as it is now (see exabgp.py)."""
 _FORGET = "# forget neighbor "
 
+MAXIMUM_PREFIXES_REACHED = 1
 ADMINISTRATIVE_SHUTDOWN = 2
+ADMINISTRATIVE_RESET = 4
 OTHER_CONFIGURATION_CHANGE = 6
 """Cease subcodes, RFC 4486."""
 

@@ -1,6 +1,6 @@
 """ExaBGP's configuration file and environment for one speaker.
 
-Scope: eBGP with one family per session. Both ends listen and connect; no graceful restart, which would keep
+Scope: one family per session. Both ends listen and connect; no graceful restart, which would keep
 routes to a peer that is gone (RFC 4724 section 4.2). Passwords are TCP MD5 keys (RFC 2385), written in
 base64 so that any octets of theirs stay one word of the file.
 """
@@ -73,8 +73,7 @@ class SpeakerConfig:
             raise ValueError(f"expected a router id like 10.255.0.1, found {self.router_id}")
         peers = [neighbor.peer_address for neighbor in self.neighbors]
         for neighbor in self.neighbors:
-            if neighbor.peer_asn == self.asn:
-                raise ValueError(f"expected neighbors in other ASes, found AS {self.asn} at both ends")
+            _check_policy(neighbor, internal=neighbor.peer_asn == self.asn)
             if peers.count(neighbor.peer_address) > 1:
                 raise ValueError(f"expected each peer address once, found {neighbor.peer_address} twice")
 
@@ -144,3 +143,14 @@ def _quoted(word: str) -> str:
 def _check_asn(asn: int) -> None:
     if not 1 <= asn <= 0xFFFFFFFE:
         raise ValueError(f"expected an AS number of 1 to 4294967294, found {asn}")
+
+
+def _check_policy(neighbor: NeighborConfig, *, internal: bool) -> None:
+    """Refuse what would have no effect, or would make loops, on a session of this kind."""
+    settings, peer = neighbor.settings, neighbor.peer_address
+    if settings.route_reflector_client and not internal:
+        raise ValueError(f"expected a route reflector client in the same AS, found {peer} in another")
+    if not internal and any(term.local_pref is not None for term in settings.export_terms):
+        raise ValueError(f"expected no local preference in what is sent to another AS, found it for {peer}")
+    if internal and any(term.prepend for term in (*settings.import_terms, *settings.export_terms)):
+        raise ValueError(f"expected prepending between ASes only, found it for {peer} in the same AS")

@@ -78,6 +78,8 @@ def encode(event: Event) -> bytes:
                     "local_pref": attributes.local_pref,
                     "med": attributes.med,
                     "communities": attributes.communities,
+                    "originator_id": attributes.originator_id,
+                    "cluster_list": attributes.cluster_list,
                 },
                 "prefixes": prefixes,
             }
@@ -133,6 +135,8 @@ def _attributes(fields: dict[str, Any]) -> PathAttributes:
         _optional_integer(fields["local_pref"]),
         _optional_integer(fields["med"]),
         _integers(fields["communities"]),
+        None if fields["originator_id"] is None else _text(fields["originator_id"]),
+        _texts(fields["cluster_list"]),
     )
 
 

@@ -74,7 +74,7 @@ def _update(neighbor: str, peer: dict[str, Any]) -> list[Event]:
             events.append(Withdraw(neighbor, _FAMILIES[name], _prefixes(entries)))
     announced = _dictionary(update.get("announce", {}), "announce")
     if announced:
-        attributes = _attributes(_dictionary(update.get("attribute", {}), "attribute"))
+        attributes = _attributes(_dictionary(update.get("attribute", {}), "attribute"), _is_internal(peer))
         for name, by_next_hop in announced.items():
             if name in _FAMILIES:
                 events += _announced(neighbor, _FAMILIES[name], attributes, _dictionary(by_next_hop, name))
@@ -102,10 +102,15 @@ def _announced(
     return events
 
 
-def _attributes(fields: dict[str, Any]) -> PathAttributes | None:
-    """None where the UPDATE is to be treated as a withdrawal."""
+def _is_internal(peer: dict[str, Any]) -> bool:
+    asn = _dictionary(peer.get("asn", {}), "asn")
+    return asn.get("local") is not None and asn.get("local") == asn.get("peer")
+
+
+def _attributes(fields: dict[str, Any], internal: bool) -> PathAttributes | None:
+    """None where the UPDATE is to be treated as a withdrawal. Only within an AS may AS_PATH be empty."""
     as_path = _as_path(_dictionary(fields.get("as-path", {}), "as-path"))
-    if not as_path or 0 in as_path or "origin" not in fields:
+    if as_path is None or not (as_path or internal) or 0 in as_path or "origin" not in fields:
         return None
     try:
         origin = Origin(fields["origin"])
@@ -117,6 +122,8 @@ def _attributes(fields: dict[str, Any]) -> PathAttributes | None:
         _optional_number(fields.get("local-preference"), "local-preference"),
         _optional_number(fields.get("med"), "med"),
         tuple(_community(pair) for pair in _list(fields.get("community", []), "community")),
+        _router_id(fields["originator-id"]) if "originator-id" in fields else None,
+        tuple(map(_router_id, _list(fields.get("cluster-list", []), "cluster-list"))),
     )
 
 
@@ -136,6 +143,11 @@ def _community(pair: object) -> int:
         case [int(high), int(low)] if 0 <= high <= 0xFFFF and 0 <= low <= 0xFFFF:
             return high << 16 | low
     raise DecodeError(f"expected a community as two 16-bit numbers, found {str(pair)[:60]!r}")
+
+
+def _router_id(value: object) -> str:
+    """Four octets, written as an IPv4 address."""
+    return canonical_address(_text(value, "router id"))
 
 
 def _prefixes(entries: object) -> tuple[str, ...]:

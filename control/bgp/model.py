@@ -46,13 +46,18 @@ class Origin(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PathAttributes:
-    """What a path carries besides its next hop; `communities` are the 32-bit values of RFC 1997."""
+    """What a path carries besides its next hop; `communities` are the 32-bit values of RFC 1997.
+
+    `originator_id` and `cluster_list` come from route reflectors (RFC 4456).
+    """
 
     origin: Origin
     as_path: tuple[int, ...]
     local_pref: int | None = None
     med: int | None = None
     communities: tuple[int, ...] = ()
+    originator_id: str | None = None
+    cluster_list: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

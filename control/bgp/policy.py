@@ -4,11 +4,12 @@ Terms are tried in order and the first that matches decides; a path that none ma
 """
 
 import socket
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
 
-from control.bgp.model import DecodeError, canonical_prefix
+from control.bgp.model import DecodeError, PathAttributes, canonical_prefix
 
 MAXIMUM_32_BIT = 0xFFFFFFFF
 MAXIMUM_PREPENDING = 10
@@ -90,6 +91,43 @@ class Term:
             if not 0 <= community <= MAXIMUM_32_BIT:
                 raise ValueError(f"expected a community of 32 bits, found {community}")
 
+    def matches(self, prefix: str, communities: Collection[int]) -> bool:
+        """Whether the term is for a path to `prefix` that carries `communities`."""
+        return all(community in communities for community in self.communities) and (
+            not self.prefixes or any(permitted.holds(prefix) for permitted in self.prefixes)
+        )
+
+    def applied(self, attributes: PathAttributes, nearest_asn: int) -> PathAttributes | None:
+        """What becomes of the attributes; None: the path is rejected."""
+        if not self.accept:
+            return None
+        kept = [value for value in attributes.communities if value not in self.remove_communities]
+        return replace(
+            attributes,
+            as_path=(nearest_asn,) * self.prepend + attributes.as_path,
+            local_pref=attributes.local_pref if self.local_pref is None else self.local_pref,
+            med=attributes.med if self.med is None else self.med,
+            communities=tuple(dict.fromkeys([*kept, *self.add_communities])),
+        )
+
+
+UNCHANGED = Term()
+"""For what no other term matches."""
+
+
+def by_term(
+    terms: Sequence[Term], communities: Collection[int], prefixes: Sequence[str]
+) -> Iterator[tuple[Term, Sequence[str]]]:
+    """The prefixes of paths that are alike, by the first term that matches each."""
+    for term in terms:
+        matched = [prefix for prefix in prefixes if term.matches(prefix, communities)]
+        if matched:
+            yield term, matched
+            taken = set(matched)
+            prefixes = [prefix for prefix in prefixes if prefix not in taken]
+    if prefixes:
+        yield UNCHANGED, prefixes
+
 
 class LimitAction(StrEnum):
     """What to do about more prefixes than were agreed."""
@@ -101,10 +139,10 @@ class LimitAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MaximumPrefixes:
-    """How many prefixes one session may bring, counted as they come, before import policy.
+    """How many prefixes that import policy accepts one session may bring.
 
-    Above it: take them and say so once, leave out what is above, or end the session with Cease subcode 1
-    (RFC 4486). Raises ValueError.
+    Above it: take them and say so once; leave out what is above; or end the session with Cease subcode 1
+    (RFC 4486) and let it not come back by itself. Raises ValueError.
     """
 
     count: int

@@ -1,168 +1,215 @@
-"""Adj-RIB-In and the decision process (RFC 4271 section 9.1) of a router that has only eBGP sessions.
+"""Adj-RIB-In after import policy and, per prefix, the paths that the decision process chose."""
 
-Paths that are equal down to the tie-breaks are all used (ECMP), whichever AS they come from. Left out, as
-eBGP alone never gets there: IGP cost; and, as one neighbor here is one address, the BGP identifier.
-"""
-
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from ipaddress import ip_address
+from weakref import WeakValueDictionary
 
+from control.bgp.configuration import NeighborConfig, SpeakerConfig
+from control.bgp.decision import DEFAULT_LOCAL_PREF, Cost, Path, address_order, best_paths
 from control.bgp.model import (
+    GRACEFUL_SHUTDOWN,
     Announce,
     Event,
-    Origin,
     PathAttributes,
     SessionDown,
     SessionUp,
     Withdraw,
 )
+from control.bgp.policy import LimitAction, by_term
 
-DEFAULT_LOCAL_PREF = 100
 MAXIMUM_PATHS = 64
-_ORIGIN_ORDER = {origin: order for order, origin in enumerate(Origin)}
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
-    """One way to a prefix; `attributes.local_pref` is the preference this router gave it."""
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class _Choice:
+    """All paths to a prefix and the best of them: one object for all prefixes with the same paths.
 
-    neighbor: str
-    next_hop: str
-    attributes: PathAttributes
+    Prefixes are many and choices few: the loss of one of four sessions with 100 000 prefixes is one decision
+    for each choice and a lookup for each prefix.
+    """
+
+    paths: tuple[Path, ...]
+    best: tuple[Path, ...]
+
+
+_NOTHING = _Choice((), ())
 
 
 class Rib:
-    """All paths from all neighbors and, per prefix, the best of them.
+    """All paths from the neighbors of a configuration and, per prefix, the best of them.
 
-    `local_pref` gives neighbors a preference other than 100 (RFC 4271 section 9.1.1): what a peer in
-    another AS sends as LOCAL_PREF is ignored (section 5.1.5).
+    `cost` is the interior cost of a path's next hop, None where it cannot be resolved; when its answers
+    change, `decide_again`.
     """
 
     def __init__(
-        self,
-        local_asn: int,
-        local_pref: Mapping[str, int] | None = None,
-        maximum_paths: int = MAXIMUM_PATHS,
+        self, config: SpeakerConfig, cost: Cost = lambda path: 0, maximum_paths: int = MAXIMUM_PATHS
     ) -> None:
-        self._local_asn = local_asn
-        self._local_pref = dict(local_pref or {})
+        self._asn = config.asn
+        self._router_id = config.router_id
+        self._neighbors = {neighbor.peer_address: neighbor for neighbor in config.neighbors}
+        self._cost = cost
         self._maximum_paths = maximum_paths
-        self._paths: dict[str, dict[str, Path]] = {}
-        self._heard: defaultdict[str, set[str]] = defaultdict(set)
-        self._best: dict[str, tuple[Path, ...]] = {}
+        self._drained: frozenset[str] = frozenset()
+        self._table: dict[str, _Choice] = {}
+        self._choices: WeakValueDictionary[tuple[Path, ...], _Choice] = WeakValueDictionary()
+        self._counts: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        """By neighbor, how many prefixes of its session were left out, being more than agreed."""
+        self.above_limit: set[str] = set()
+        """Neighbors whose session has brought more prefixes than agreed."""
 
     def receive(self, event: Event) -> set[str]:
-        """Take an event in; the prefixes whose best paths it changed."""
+        """Take an event of a configured neighbor in; the prefixes whose best paths it changed."""
         match event:
             case Announce(neighbor, _, next_hop, attributes, prefixes):
-                # Our own AS in the path: a loop, so not a path, and the one it replaces is gone too.
-                if self._local_asn in attributes.as_path:
-                    return self._remove(neighbor, prefixes)
-                preference = self._local_pref.get(neighbor, DEFAULT_LOCAL_PREF)
-                path = Path(neighbor, next_hop, replace(attributes, local_pref=preference))
-                return self._insert(path, prefixes)
+                return self._announced(self._neighbors[neighbor], next_hop, attributes, prefixes)
             case Withdraw(neighbor, _, prefixes):
-                return self._remove(neighbor, prefixes)
+                return self._put(neighbor, None, prefixes)
             case SessionUp(neighbor) | SessionDown(neighbor, _):
-                return self._remove(neighbor, tuple(self._heard[neighbor]))
+                self.above_limit.discard(neighbor)
+                self.refused.pop(neighbor, None)
+                return self._put(neighbor, None, list(self._table)) if self._counts[neighbor] else set()
         return set()
 
+    def drain(self, neighbors: frozenset[str]) -> set[str]:
+        """Make paths of these neighbors, and no others, the last to be used; the prefixes changed by it."""
+        turned, self._drained = neighbors ^ self._drained, neighbors
+
+        def preferred(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+            return tuple(
+                replace(path, preference=self._preference(path.neighbor, path.attributes))
+                if path.neighbor in turned
+                else path
+                for path in paths
+            )
+
+        return self._rewrite(list(self._table), preferred)
+
+    def decide_again(self) -> set[str]:
+        """Choose anew for every prefix; those whose best paths changed."""
+        self._choices.clear()
+        return self._rewrite(list(self._table), lambda paths: paths)
+
     def best(self, prefix: str) -> tuple[Path, ...]:
-        """The paths to use, at most `maximum_paths`, by neighbor address; the first is for advertising."""
-        return self._best.get(prefix, ())
+        """The paths to use, at most `maximum_paths`; the first is the best, for advertising.
+
+        Prefixes with the same paths get the same object.
+        """
+        return self._table.get(prefix, _NOTHING).best
 
     def prefixes(self) -> Iterator[str]:
         """Every prefix that has a best path."""
-        return iter(self._best)
+        return (prefix for prefix, choice in self._table.items() if choice.best)
 
     def prefixes_from(self, neighbor: str) -> frozenset[str]:
         """Every prefix that this neighbor has a path to."""
-        return frozenset(self._heard.get(neighbor, ()))
+        return frozenset(prefix for prefix in self._table if self._path(prefix, neighbor))
 
     def prefix_count(self, neighbor: str) -> int:
         """How many these are."""
-        return len(self._heard.get(neighbor, ()))
+        return self._counts[neighbor]
 
     def paths(self, prefix: str) -> tuple[Path, ...]:
-        """Every path heard, best or not, by neighbor address."""
-        return tuple(sorted(self._paths.get(prefix, {}).values(), key=_neighbor_order))
+        """Every path, best or not, by neighbor address."""
+        return self._table.get(prefix, _NOTHING).paths
 
-    def _insert(self, path: Path, prefixes: Iterable[str]) -> set[str]:
-        heard = self._heard[path.neighbor]
-        for prefix in prefixes:
-            self._paths.setdefault(prefix, {})[path.neighbor] = path
-            heard.add(prefix)
-        return self._decide(prefixes)
+    def _path(self, prefix: str, neighbor: str) -> Path | None:
+        return next((path for path in self.paths(prefix) if path.neighbor == neighbor), None)
 
-    def _remove(self, neighbor: str, prefixes: Iterable[str]) -> set[str]:
-        heard = self._heard[neighbor]
-        known = [prefix for prefix in prefixes if prefix in heard]
-        heard.difference_update(known)
-        for prefix in known:
-            del self._paths[prefix][neighbor]
-            if not self._paths[prefix]:
-                del self._paths[prefix]
-        return self._decide(known)
-
-    def _decide(self, prefixes: Iterable[str]) -> set[str]:
-        """Choose the best paths to these prefixes again; those for which they changed."""
-        changed = set()
-        # Prefixes of one UPDATE share their Path objects, so few choices serve many prefixes: the loss of one
-        # of four sessions with 100 000 prefixes takes 0.4 s, and 1.0 s when every prefix is decided alone.
-        choices: dict[tuple[int, ...], tuple[Path, ...]] = {}
-        for prefix in prefixes:
-            paths = self._paths.get(prefix, {}).values()
-            identity = tuple(map(id, paths))
-            best = choices.get(identity)
-            if best is None:
-                best = choices[identity] = best_paths(paths)[: self._maximum_paths]
-            if best == self._best.get(prefix, ()):
+    def _announced(
+        self, neighbor: NeighborConfig, next_hop: str, attributes: PathAttributes, prefixes: tuple[str, ...]
+    ) -> set[str]:
+        peer, internal = neighbor.peer_address, neighbor.peer_asn == self._asn
+        # A loop is no path, and the one that it replaces is gone too.
+        if self._is_loop(attributes):
+            return self._put(peer, None, prefixes)
+        if not internal:  # RFC 4271 section 5.1.5, RFC 4456 section 8: a matter of the AS that sends it
+            attributes = replace(attributes, local_pref=None, originator_id=None, cluster_list=())
+        changed: set[str] = set()
+        for term, part in by_term(neighbor.settings.import_terms, attributes.communities, prefixes):
+            accepted = term.applied(attributes, neighbor.peer_asn)
+            if accepted is None:
+                changed |= self._put(peer, None, part)
                 continue
-            changed.add(prefix)
-            if best:
-                self._best[prefix] = best
-            else:
-                del self._best[prefix]
+            preference = self._preference(peer, accepted)
+            path = Path(peer, next_hop, accepted, preference, internal, neighbor.peer_router_id)
+            changed |= self._put(peer, path, self._within_limit(neighbor, part))
         return changed
 
+    def _is_loop(self, attributes: PathAttributes) -> bool:
+        """RFC 4271 section 9.1.2, RFC 4456 section 8. The cluster id of a reflector is its router id."""
+        return (
+            self._asn in attributes.as_path
+            or attributes.originator_id == self._router_id
+            or self._router_id in attributes.cluster_list
+        )
 
-def best_paths(paths: Iterable[Path]) -> tuple[Path, ...]:
-    """RFC 4271 section 9.1.2.2 a) to c) and 9.1.1: the paths no other is better than, by neighbor address.
+    def _preference(self, neighbor: str, attributes: PathAttributes) -> int:
+        """RFC 4271 section 9.1.1; the last to be used: RFC 8326."""
+        if neighbor in self._drained or GRACEFUL_SHUTDOWN in attributes.communities:
+            return 0
+        return DEFAULT_LOCAL_PREF if attributes.local_pref is None else attributes.local_pref
 
-    MED is compared only between paths of the same neighboring AS, and a missing one is the lowest.
-    """
-    candidates = list(paths)
-    if len(candidates) > 1:
-        preferred = min(map(_rank, candidates))
-        candidates = [path for path in candidates if _rank(path) == preferred]
-        lowest_med: dict[int | None, int] = {}
-        for path in candidates:
-            neighbor_asn, med = _neighbor_asn(path), path.attributes.med or 0
-            lowest_med[neighbor_asn] = min(med, lowest_med.get(neighbor_asn, med))
-        candidates = [
-            path for path in candidates if (path.attributes.med or 0) == lowest_med[_neighbor_asn(path)]
-        ]
-    return tuple(sorted(candidates, key=_neighbor_order))
+    def _within_limit(self, neighbor: NeighborConfig, prefixes: Sequence[str]) -> Sequence[str]:
+        """Those to take in: prefixes that are held already, and others up to the maximum."""
+        limit, peer = neighbor.settings.maximum_prefixes, neighbor.peer_address
+        if limit is None or self._counts[peer] + len(prefixes) <= limit.count:
+            return prefixes
+        fresh = [prefix for prefix in prefixes if self._path(prefix, peer) is None]
+        room = limit.count - self._counts[peer]
+        if len(fresh) <= room:
+            return prefixes
+        self.above_limit.add(peer)
+        if limit.action is LimitAction.WARN:
+            return prefixes
+        left_out = set(fresh[max(room, 0) :])
+        self.refused[peer] += len(left_out)
+        return [prefix for prefix in prefixes if prefix not in left_out]
 
+    def _put(self, neighbor: str, path: Path | None, prefixes: Iterable[str]) -> set[str]:
+        """Make `path` the neighbor's only one to these prefixes; None: it has none."""
+        new = () if path is None else (path,)
 
-def _rank(path: Path) -> tuple[int, int, int]:
-    attributes = path.attributes
-    preference = DEFAULT_LOCAL_PREF if attributes.local_pref is None else attributes.local_pref
-    return -preference, len(attributes.as_path), _ORIGIN_ORDER[attributes.origin]
+        def replaced(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+            others = (path for path in paths if path.neighbor != neighbor)
+            return tuple(sorted((*others, *new), key=lambda path: address_order(path.neighbor)))
 
+        return self._rewrite(prefixes, replaced, neighbor)
 
-def _neighbor_asn(path: Path) -> int | None:
-    return path.attributes.as_path[0] if path.attributes.as_path else None
+    def _rewrite(
+        self,
+        prefixes: Iterable[str],
+        alter: Callable[[tuple[Path, ...]], tuple[Path, ...]],
+        neighbor: str = "",
+    ) -> set[str]:
+        """Alter the paths to these prefixes, in number only those of `neighbor`; whose best paths changed."""
+        changed: set[str] = set()
+        altered: dict[_Choice, tuple[_Choice, bool]] = {}
+        table = self._table
+        for prefix in prefixes:
+            old = table.get(prefix, _NOTHING)
+            if old not in altered:
+                new = self._choice(alter(old.paths))
+                altered[old] = new, new.best != old.best
+            new, differs = altered[old]
+            if new is old:
+                continue
+            self._counts[neighbor] += len(new.paths) - len(old.paths)
+            if new is _NOTHING:
+                del table[prefix]
+            else:
+                table[prefix] = new
+            if differs:
+                changed.add(prefix)
+        return changed
 
-
-def _neighbor_order(path: Path) -> tuple[int, int]:
-    return _address_order(path.neighbor)
-
-
-@lru_cache(maxsize=65536)
-def _address_order(address: str) -> tuple[int, int]:
-    value = ip_address(address)
-    return value.version, int(value)
+    def _choice(self, paths: tuple[Path, ...]) -> _Choice:
+        if not paths:
+            return _NOTHING
+        choice = self._choices.get(paths)
+        if choice is None:
+            best = best_paths(paths, self._cost)[: self._maximum_paths]
+            choice = self._choices[paths] = _Choice(paths, best)
+        return choice

@@ -111,6 +111,14 @@ class Speaker:
             self._reconfigure()
         self._task = asyncio.get_running_loop().create_task(self._supervise())
 
+    def configure(self, config: SpeakerConfig) -> None:
+        """Have the child go by another configuration; sessions that are the same in both stay up."""
+        self._config = config
+        self._reconfigure()
+        if self._writer is not None:
+            self.send(self._waiting)
+            self._waiting = []
+
     def send(self, commands: Iterable[str]) -> None:
         """Pass commands to ExaBGP. Without a connection they are dropped; the next snapshot shows that."""
         if self._writer is not None:

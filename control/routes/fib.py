@@ -67,6 +67,10 @@ class Fib:
         """The installed groups and their members, by id."""
         return {group.id: group.members for group in self._grouping.groups.values() if group.members}
 
+    def is_usable(self, next_hop: NextHop) -> bool:
+        """Whether the link of a next hop is up."""
+        return next_hop.ifindex not in self._down
+
     def group_id(self, prefix: Prefix) -> int | None:
         """The group the installed route of a prefix points at; None without one."""
         group = self._grouping.group_of.get(prefix)

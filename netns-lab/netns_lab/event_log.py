@@ -36,6 +36,7 @@ class EventKind(StrEnum):
     INTERFACE_UP = "interface-up"
     SESSION_UP = "session-up"
     SESSION_DOWN = "session-down"
+    SESSION_WARNING = "session-warning"
     ROUTES_MOVED = "routes-moved"
     ROUTES_REFUSED = "routes-refused"
     SPEAKER_STARTED = "speaker-started"

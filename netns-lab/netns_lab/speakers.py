@@ -72,6 +72,9 @@ class LabRouter:
             self.speaker.send,
             self._session_changed,
             self._refused,
+            interior={},
+            configure=self.speaker.configure,
+            on_warning=self._warned,
         )
         self.replayed = False
         """Whether the speaker has told all it knows."""
@@ -202,6 +205,11 @@ class LabRouter:
             link=session.link,
         )
 
+    def _warned(self, session: Session) -> None:
+        name = self.node.name
+        text = f"{name}'s session with {session.peer_node} over {session.link}: {session.warning}"
+        self._log.add(EventKind.SESSION_WARNING, name, text, link=session.link)
+
     def _refused(self, refused: Refused) -> None:
         name = self.node.name
         self._log.add(EventKind.ROUTES_REFUSED, name, f"{name}'s kernel refused {refused}")
@@ -216,8 +224,7 @@ class LabRouter:
                 for hop in self.router.next_hops(prefix)
                 if hop.ifindex in usable
             )
-            for prefix in self.router.rib.prefixes()
-            if prefix not in self.router.originated
+            for prefix in self.router.prefixes()
         }
         return [
             prefix for prefix, next_hops in wanted.items() if installed.get(prefix, frozenset()) != next_hops
@@ -267,5 +274,6 @@ def sessions_of(plan: LabPlan, node: NodePlan, interfaces: Mapping[str, Interfac
         local, peer = session.seen_from(node.name)
         # An interface that went with its engine has no number; none is 0.
         ifindex = interfaces[local.interface].ifindex if local.interface in interfaces else 0
-        sessions.append(Session(peer.address, peer.node, links[local.interface], local.interface, ifindex))
+        where = links[local.interface], local.interface, frozenset({ifindex})
+        sessions.append(Session(peer.address, peer.node, *where))
     return sessions

@@ -21,11 +21,16 @@ from control.bgp.configuration import (
     environment,
 )
 from control.bgp.model import AddressFamily
+from control.bgp.policy import NeighborSettings, Term
 
 HELPER = ["/bin/true", "-m", "control.bgp.helper", "/run/a lab; {}#/r1.sock"]
 V4 = NeighborConfig("169.254.1.1", "169.254.1.2", 64513, AddressFamily.IPV4_UNICAST)
 V6 = NeighborConfig("fd00:1::1", "fd00:1::2", 4200000000, AddressFamily.IPV6_UNICAST, hold_time_s=90)
 SPEAKER = SpeakerConfig("r1", 64512, "10.255.0.1", (V4, V6))
+
+
+def with_settings(**settings: Any) -> NeighborConfig:  # noqa: ANN401 - any field
+    return replace(V4, settings=NeighborSettings(**settings))
 
 
 def parsed(config: SpeakerConfig) -> Any:  # noqa: ANN401 - ExaBGP has no types
@@ -97,7 +102,9 @@ def test_addresses_are_written_one_way_and_are_not_link_local() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"asn": 64513}, "AS 64513 at both ends"),
+        ({"neighbors": (with_settings(route_reflector_client=True),)}, "reflector client in the same AS"),
+        ({"neighbors": (with_settings(export_terms=(Term(local_pref=1),)),)}, "no local preference"),
+        ({"asn": 64513, "neighbors": (with_settings(import_terms=(Term(prepend=1),)),)}, "between ASes"),
         ({"neighbors": (V4, replace(V4, local_address="169.254.1.9"))}, "169.254.1.2 twice"),
         ({"router_id": "0.0.0.0"}, "router id"),
         ({"router_id": "fd00::1"}, "router id"),

@@ -28,7 +28,9 @@ texts = st.lists(text).map(tuple)
 family = st.sampled_from(AddressFamily)
 numbers = st.lists(st.integers(0, 2**32 - 1)).map(tuple)
 number = st.none() | st.integers(0, 2**32 - 1)
-attributes = st.builds(PathAttributes, st.sampled_from(Origin), numbers, number, number, numbers)
+attributes = st.builds(
+    PathAttributes, st.sampled_from(Origin), numbers, number, number, numbers, st.none() | text, texts
+)
 events: st.SearchStrategy[Event] = st.one_of(
     st.builds(SessionUp, text),
     st.builds(SessionDown, text, text),

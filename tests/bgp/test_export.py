@@ -61,7 +61,7 @@ class Exabgp:
 
 
 def synchronised() -> tuple[Exabgp, Export, Rib]:
-    exabgp, export, rib = Exabgp(), Export(CONFIG, ORIGINATED), Rib(ASN)
+    exabgp, export, rib = Exabgp(), Export(CONFIG, ORIGINATED), Rib(CONFIG)
     assert export.update(rib, ORIGINATED) == []
     export.receive(SnapshotEnd())
     exabgp.run(export.update(rib, []))

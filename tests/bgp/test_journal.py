@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from control.bgp import commands
+from control.bgp.configuration import NeighborConfig, SpeakerConfig
+from control.bgp.decision import Path
 from control.bgp.journal import PREFIXES_PER_EVENT, Journal
 from control.bgp.model import (
     AddressFamily,
@@ -20,11 +22,15 @@ from control.bgp.model import (
     SnapshotEnd,
     Withdraw,
 )
-from control.bgp.rib import Path, Rib
+from control.bgp.rib import Rib
 
 FAMILY = AddressFamily.IPV4_UNICAST
 PREFIXES = ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"]
-neighbors = st.sampled_from(["10.0.0.1", "10.0.0.2"])
+NEIGHBORS = ["10.0.0.1", "10.0.0.2"]
+CONFIG = SpeakerConfig(
+    "r1", 64512, "10.255.0.1", tuple(NeighborConfig("10.0.0.9", peer, 64513, FAMILY) for peer in NEIGHBORS)
+)
+neighbors = st.sampled_from(NEIGHBORS)
 prefixes = st.lists(st.sampled_from(PREFIXES), unique=True, min_size=1).map(tuple)
 attributes = st.builds(
     PathAttributes, st.sampled_from(Origin), st.lists(st.sampled_from([65001, 65002]), min_size=1).map(tuple)
@@ -39,7 +45,7 @@ events: st.SearchStrategy[Event] = st.one_of(
 
 
 def paths_after(history: Sequence[Event]) -> dict[str, tuple[Path, ...]]:
-    rib = Rib(64512)
+    rib = Rib(CONFIG)
     for event in history:
         rib.receive(event)
     return {prefix: rib.paths(prefix) for prefix in PREFIXES}

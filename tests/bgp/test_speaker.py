@@ -95,7 +95,7 @@ class Router:
 
     def __init__(self, side: int, directory: Path, speaker_config: SpeakerConfig) -> None:
         self.config = speaker_config
-        self.rib = Rib(speaker_config.asn)
+        self.rib = Rib(speaker_config)
         self.export = Export(speaker_config, PREFIXES[side])
         self.up: set[str] = set()
         self.downs: list[SessionDown] = []
@@ -115,9 +115,12 @@ class Router:
 
     def _take(self, events: Sequence[Event]) -> None:
         changed: set[str] = set()
+        peers = {neighbor.peer_address for neighbor in self.config.neighbors}
         for event in events:
-            changed |= self.rib.receive(event)
             self.export.receive(event)
+            if not isinstance(event, SnapshotEnd) and event.neighbor not in peers:
+                continue
+            changed |= self.rib.receive(event)
             match event:
                 case SessionUp(neighbor):
                     self.up.add(neighbor)
@@ -409,7 +412,7 @@ def test_a_new_client_gets_the_snapshot_first(namespaces: tuple[str, str], tmp_p
     async def scene(a: Router, b: Router) -> None:
         await a.learned(PREFIXES[1])
         reader, writer = await asyncio.open_unix_connection(a.speaker.socket_path)
-        observer = Rib(a.config.asn)
+        observer = Rib(a.config)
         try:
             async with asyncio.timeout(EVENT_TIMEOUT_S):
                 while not isinstance(event := decode(await reader.readline()), SnapshotEnd):

@@ -36,9 +36,9 @@ OWN, FAR, OTHER = "10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"
 class Story:
     """What happened, in order: operations of the kernel, commands to the speaker, changes of sessions."""
 
-    lines: list[Operation | str | SessionChange] = field(default_factory=list)
+    lines: list[Operation | str | SessionChange | Session] = field(default_factory=list)
 
-    def take(self) -> list[Operation | str | SessionChange]:
+    def take(self) -> list[Operation | str | SessionChange | Session]:
         lines = list(self.lines)
         self.lines.clear()
         return lines
@@ -70,6 +70,7 @@ class Setting:
         self.story = Story()
         self.kernel = TellingKernel(self.story)
         self.refused: list[Refused] = []
+        self.configured: list[SpeakerConfig] = []
         config = SpeakerConfig(
             "r1",
             ASN,
@@ -82,7 +83,7 @@ class Setting:
             ),
         )
         sessions = [
-            Session(neighbor, f"r{i + 2}", f"ch{i + 1}", f"eth{i + 1}", IFINDEX[neighbor])
+            Session(neighbor, f"r{i + 2}", f"ch{i + 1}", f"eth{i + 1}", frozenset({IFINDEX[neighbor]}))
             for i, neighbor in enumerate(NEIGHBORS)
         ]
         self.router = Router(
@@ -93,6 +94,9 @@ class Setting:
             self._send,
             self.story.lines.append,
             self.refused.append,
+            interior={},
+            configure=self.configured.append,
+            on_warning=self.story.lines.append,
         )
         self.now_ns = 0
         assert self.kernel.unreachable == {OWN}
@@ -360,7 +364,7 @@ def restarted(before: Setting, neighbors: Sequence[str] = NEIGHBORS) -> Setting:
     after = Setting.__new__(Setting)
     after.__dict__.update(before.__dict__)
     sessions = [
-        Session(neighbor, f"r{i + 2}", f"ch{i + 1}", f"eth{i + 1}", IFINDEX[neighbor])
+        Session(neighbor, f"r{i + 2}", f"ch{i + 1}", f"eth{i + 1}", frozenset({IFINDEX[neighbor]}))
         for i, neighbor in enumerate(NEIGHBORS)
         if neighbor in neighbors
     ]
@@ -375,6 +379,9 @@ def restarted(before: Setting, neighbors: Sequence[str] = NEIGHBORS) -> Setting:
         before._send,
         before.story.lines.append,
         before.refused.append,
+        interior={},
+        configure=before.configured.append,
+        on_warning=before.story.lines.append,
     )
     return after
 
