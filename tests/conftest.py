@@ -9,7 +9,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,8 @@ from hypothesis import HealthCheck, settings
 # Inherited by every process a test starts, however it detaches itself.
 MARK = "QUADLINK_TEST_SESSION"
 EXIT_GRACE_S = 2.0
+THERE_BEFORE = pytest.StashKey[list[str]]()
+LEFT_BEHIND = pytest.StashKey[list[str]]()
 
 
 # A slow machine is no failure.
@@ -43,15 +45,20 @@ def missing_capability() -> str | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skips lab tests where they cannot run and deselects long ones that were not asked for."""
+    """Skips lab tests where they cannot run and deselects long ones that were not asked for.
+
+    Where tests run in several processes, those that make labs run in one of them, in turn.
+    """
     if not config.getoption("--long"):
         long_items = [item for item in items if "long" in item.keywords]
         items[:] = [item for item in items if item not in long_items]
         config.hook.pytest_deselected(items=long_items)
-    if reason := missing_capability():
-        for item in items:
-            if "lab" in item.keywords:
-                item.add_marker(pytest.mark.skip(reason=reason))
+    reason = missing_capability()
+    for item in items:
+        lab = "lab" in item.keywords
+        item.add_marker(pytest.mark.xdist_group("lab" if lab else item.location[0]))
+        if lab and reason:
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
@@ -122,18 +129,39 @@ def wait_for_exit(pids: list[int], timeout_s: float) -> None:
             os.close(process)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def nothing_left_behind() -> Iterator[None]:
-    """Fails the session, as an error of its last test, when something that tests made outlives them."""
-    mark = f"{os.getpid()}.{time.time_ns()}"
-    os.environ[MARK] = mark
-    before = network_namespaces() | tap_interfaces()
-    yield
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process runs a part of the tests for another (pytest-xdist)."""
+    return hasattr(config, "workerinput")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Marks what the tests start, and notes what there is before them."""
+    if not is_worker(session.config):
+        os.environ[MARK] = f"{os.getpid()}.{time.time_ns()}"
+        before = [*network_namespaces(), *tap_interfaces()]
+        session.config.stash[THERE_BEFORE] = before
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fails the session when something that tests made outlives them."""
+    if is_worker(session.config):
+        return
+    mark = os.environ.pop(MARK)
     wait_for_exit(list(marked_processes(mark)), EXIT_GRACE_S)
-    left = sorted((network_namespaces() | tap_interfaces()) - before)
+    before = session.config.stash[THERE_BEFORE]
+    left = sorted((network_namespaces() | tap_interfaces()).difference(before))
     left += [f"process {pid}: {command}" for pid, command in marked_processes(mark).items()]
-    del os.environ[MARK]
-    assert not left, "the tests left behind: " + "; ".join(left)
+    session.config.stash[LEFT_BEHIND] = left
+    if left:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Says what was left behind."""
+    if left := config.stash.get(LEFT_BEHIND, []):
+        terminalreporter.section("left behind", red=True)
+        terminalreporter.line("\n".join(left))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

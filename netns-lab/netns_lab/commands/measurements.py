@@ -11,6 +11,8 @@ from netns_lab.completion import files
 from netns_lab.directory import LabError
 from netns_lab.options import EXIT_FAIL, FormatOption, Options, need_root, no_name, output, say
 
+ON_EVERY_CORE = ["--numprocesses", "auto", "--maxprocesses", "8", "--dist", "loadgroup"]
+
 
 def demo(
     file: Annotated[
@@ -40,7 +42,8 @@ def test(
 ) -> None:
     """Run quadlink's own tests.
 
-    Lab tests need root.
+    Lab tests need root. All tests together run on every core, those that make labs one after the other;
+    arguments run what they choose in one process.
 
     \b
     Examples:
@@ -51,7 +54,7 @@ def test(
     if not (root / "tests").is_dir():
         raise LabError(f"no tests at {root}; run this from a clone of quadlink")
     os.chdir(root)
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", *(arguments or [])])
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *(arguments or ON_EVERY_CORE)])
 
 
 def bench(
