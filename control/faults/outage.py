@@ -11,6 +11,8 @@ itself (the route-specific loss-derived method) rather than over the sum:
   so the path's delay and the receiver's wake-up are not in it. It is the first unbroken run of losses;
   `loss_runs` tells whether there were more.
 - loss-derived time: packets lost times the send interval, over all runs.
+- rate-derived time: from the fault to the end of the last packet sampling interval in which fewer packets
+  arrived than were offered, by more than a tenth and by more than one, which delay may shift to the next.
 - restored: the arrival of that next packet. The earliest over the flows is the first route convergence
   instant, the latest the convergence recovery instant.
 
@@ -29,6 +31,7 @@ from dataplane.probes.records import Records
 
 NS_PER_MS = 1e6
 NS_PER_US = 1e3
+RATE_TOLERANCE = 0.1
 NOT_DELIVERED = -1
 
 Times = npt.NDArray[np.int64]
@@ -78,6 +81,7 @@ class OutageSummary:
     lost: int
     outage_ms_max: float
     outage_ms_median: float
+    outage_ms_p99: float
     loss_derived_ms_max: float
     resolution_ms: float
     """The longest send interval of any of the flows."""
@@ -87,8 +91,8 @@ class OutageSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Baseline:
-    """All flows before the fault: is the instrument quiet, and is the path?"""
+class Delivery:
+    """Packets sent in a span of time: how many were lost, and how long the others took."""
 
     sent: int
     lost: int
@@ -98,7 +102,7 @@ class Baseline:
     """One way, send to read; None when no packet arrived."""
 
 
-def as_json(result: FlowTotals | FlowOutage | OutageSummary | Baseline) -> dict[str, Any]:
+def as_json(result: FlowTotals | FlowOutage | OutageSummary | Delivery) -> dict[str, Any]:
     """The result's fields by name for a JSON document; a field that is None is left out."""
     return {name: value for name, value in asdict(result).items() if value is not None}
 
@@ -157,6 +161,7 @@ def summarize(outages: Iterable[FlowOutage]) -> OutageSummary:
         lost=sum(outage.lost for outage in chosen),
         outage_ms_max=max(outage_ms, default=0.0),
         outage_ms_median=float(np.median(outage_ms)) if chosen else 0.0,
+        outage_ms_p99=_p99(outage_ms) if chosen else 0.0,
         loss_derived_ms_max=max((outage.loss_derived_ms for outage in chosen), default=0.0),
         resolution_ms=max((outage.resolution_ms for outage in chosen), default=0.0),
         first_restored_ms=min(restored_ms, default=None),
@@ -173,20 +178,38 @@ def summarize_by(outages: Iterable[FlowOutage], group: Mapping[int, str]) -> dic
     return {name: summarize(chosen) for name, chosen in members.items()}
 
 
-def baseline(sent: Records, received: Records, t_fault_ns: int, *, in_flight_ns: int = 0) -> Baseline:
-    """Loss and one-way latency of the packets sent before what `outages_after` takes for the fault's."""
-    before = sent["tx_ns"] < t_fault_ns - in_flight_ns
-    rx_ns = arrivals(sent, received)[before]
-    delivered = rx_ns != NOT_DELIVERED
-    latency_us = (rx_ns - sent["tx_ns"][before])[delivered] / NS_PER_US
+def rate_derived_ms(tx_ns: Times, rx_ns: Times, t_fault_ns: int, until_ns: int, sampling_ns: int) -> float:
+    """The rate-derived time of packets sent at `tx_ns` of which some arrived at `rx_ns`, each in any order.
+
+    0 where every whole sampling interval up to `until_ns` had its packets. Where latency varies by more than
+    such an interval it is too long.
+    """
+    edges = np.arange(t_fault_ns, until_ns + 1, sampling_ns)
+    if len(edges) < 2:
+        return 0.0
+    offered, arrived = (np.histogram(times, edges)[0] for times in (tx_ns, rx_ns))
+    short = np.flatnonzero(offered - arrived > np.maximum(1.0, offered * RATE_TOLERANCE))
+    return float((short[-1] + 1) * sampling_ns) / NS_PER_MS if len(short) else 0.0
+
+
+def delivery(sent: Records, rx_ns: Times, begin_ns: int, end_ns: int) -> Delivery:
+    """Loss and one-way latency of the packets sent meanwhile; `rx_ns` are the `arrivals` of `sent`."""
+    chosen = (sent["tx_ns"] >= begin_ns) & (sent["tx_ns"] < end_ns)
+    delivered = chosen & (rx_ns != NOT_DELIVERED)
+    latency_us = (rx_ns[delivered] - sent["tx_ns"][delivered]) / NS_PER_US
     known = len(latency_us) > 0
-    return Baseline(
-        sent=len(rx_ns),
-        lost=int(np.count_nonzero(~delivered)),
+    return Delivery(
+        sent=int(np.count_nonzero(chosen)),
+        lost=int(np.count_nonzero(chosen & ~delivered)),
         latency_us_median=float(np.median(latency_us)) if known else None,
-        latency_us_p99=float(np.percentile(latency_us, 99, method="inverted_cdf")) if known else None,
+        latency_us_p99=_p99(latency_us) if known else None,
         latency_us_max=float(latency_us.max()) if known else None,
     )
+
+
+def _p99(values: list[float] | npt.NDArray[np.float64]) -> float:
+    """A value that is there, which 99 % do not exceed."""
+    return float(np.percentile(values, 99, method="inverted_cdf"))
 
 
 def _identity(records: Records) -> npt.NDArray[np.uint64]:

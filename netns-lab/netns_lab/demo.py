@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from netns_lab.builder import running_lab
 from netns_lab.directory import NotReady
-from netns_lab.measurement import NS_PER_MS, Measurement
+from netns_lab.measurement import Measurement
+from netns_lab.measurement_report import timeline_lines
 from netns_lab.output import Format, Output
 from netns_lab.readiness import wait_until_ready
-from netns_lab.stopwatch import FLOWS_EACH_WAY, PACKETS_PER_S_AND_FLOW, Stopwatch
+from netns_lab.stopwatch import PACKETS_PER_S_AND_FLOW, Stopwatch
 
 QUAD = Path(__file__).resolve().parents[1] / "topologies" / "quad.yaml"
 READY_TIMEOUT_S = 30.0
@@ -27,10 +28,8 @@ def run_demo(file: Path | None, output: Output, say: Callable[[str], None]) -> b
         sessions = len(lab.plan.sessions)
         say(f"{sessions} BGP sessions established, all prefixes installed")
         with Stopwatch(lab.directory, lab.plan, limit_s=TRAFFIC_LIMIT_S) as stopwatch:
-            say(
-                f"{FLOWS_EACH_WAY} probe flows each way, "
-                f"{2 * FLOWS_EACH_WAY * PACKETS_PER_S_AND_FLOW} packets a second"
-            )
+            flows = len(stopwatch.flows)
+            say(f"{flows // 2} probe flows each way, {flows * PACKETS_PER_S_AND_FLOW} packets a second")
             link = stopwatch.busiest_link()
             for mode, observe_s in OBSERVED_S.items():
                 say(f"failing {link} ({mode})")
@@ -73,14 +72,13 @@ def _print_fault(fault: _Fault) -> None:
     words = {"carrier": "cut (carrier lost at both ends)", "silent": "silent (carrier stays, frames vanish)"}
     measurement = fault.measurement
     print(f"\n{fault.link} {words[fault.mode]}")
-    for milestone in measurement.timeline:
-        print(f"  {(milestone.t_ns - measurement.t_ns) / NS_PER_MS:10.2f} ms  {milestone.sentence}")
+    for line in timeline_lines(measurement):
+        print(line)
     for way in measurement.directions:
         outage = measurement.outage(way)
         print(
             f"  {way}: {outage.flows} flows used {fault.link}, dark for {outage.outage_ms_max:.1f} ms "
             f"(known to {outage.resolution_ms:.0f} ms), {outage.lost} packets lost"
         )
-    if measurement.instrument_lost:
-        lost = measurement.instrument_lost
-        print(f"  the receiver itself lost {lost} packets: this machine is too busy to tell")
+    for doubt in measurement.doubts():
+        print(f"  {doubt}")

@@ -1,27 +1,42 @@
-"""What the stopwatch read of one act under probes, and what follows from it: pure, from records alone."""
+"""What follows from a recording of probes: outages as RFC 6413 tells them, latency, paths, timeline. Pure."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from math import ceil
+from pathlib import Path as DirectoryPath
+from typing import Any, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 
-from control.faults.outage import FlowOutage, OutageSummary, outages_after, summarize
-from dataplane.captures.memory import CaptureWire
+from control.faults.outage import (
+    NOT_DELIVERED,
+    Delivery,
+    FlowOutage,
+    OutageSummary,
+    Times,
+    arrivals,
+    delivery,
+    outages_after,
+    rate_derived_ms,
+    summarize,
+)
 from dataplane.probes.flows import Flow
-from dataplane.probes.records import Records
-from netns_lab.plan import Family, LabPlan
+from netns_lab.coverage import Path, Uncovered, taken_paths, uncovered
+from netns_lab.measurement_report import Span, document
+from netns_lab.plan import Family
 from netns_lab.prediction import Failed, Pair, partitioned
-from netns_lab.timeline import Milestone, milestones
+from netns_lab.recording import Recording
+from netns_lab.timeline import Milestone, Step, milestones
 
-SIGHTING = np.dtype([("t_ns", np.int64), ("flow", np.uint32), ("sequence", np.uint32), ("wire", np.uint16)])
-"""A probe packet seen at monotonic time t_ns as it entered a wire; `wire` counts Measurement.wires."""
-
-NS_PER_MS = 1e6
-MS_PER_S = 1e3
-Path = tuple[str, ...]
-"""The links between routers that a packet crossed, in order."""
+NS_PER_MS, NS_PER_US = 1e6, 1e3
+REPORT = "report.json"
+SAMPLING_MS = 10
+"""The packet sampling interval of the rate-derived times."""
+CUTS = {"carrier", "silent", "one-way", "maintenance", "dead", "frozen"}
+"""Modes of faults that leave no way over what they reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,68 +46,78 @@ class FlowResult:
     flow: Flow
     pair: Pair
     outage: FlowOutage
-    path_before: Path
-    """Empty where no packet arrived then."""
-    path_after: Path
+    rate_derived_ms: float
+    path_before: Path | None
+    path_after: Path | None
+    """Of the last packet that arrived before the act, and at the end; None where none did."""
     hit: bool
     partitioned: bool
     """The failure left no way between its ends: what it lost is no outage."""
 
 
+@dataclass(frozen=True, slots=True)
+class HostJitter:
+    """How long the machine itself kept probes waiting after the act."""
+
+    sender_pause_ms: float
+    """The longest time between two sends in succession, of whatever flow."""
+    reference_us_median: float | None
+    reference_us_p99: float | None
+    reference_us_max: float | None
+    """Latency of the flow that leaves no namespace."""
+
+    @property
+    def jitter_ms(self) -> float:
+        """No outage shorter than this can be told from a pause of the machine."""
+        return max(self.sender_pause_ms, (self.reference_us_max or 0.0) * NS_PER_US / NS_PER_MS)
+
+
 @dataclass(frozen=True)
 class Measurement:
-    """Probe records from `begin_ns`, an act at t_ns and what followed, to until_ns: CLOCK_MONOTONIC."""
+    """A recording and what it says. `survived`: every flow that had a way left came back."""
 
-    plan: LabPlan
-    flows: tuple[Flow, ...]
-    begin_ns: int
-    t_ns: int
-    until_ns: int
-    sent: Records
-    received: Records
-    wires: tuple[CaptureWire, ...]
-    sightings: Records
-    events: tuple[Mapping[str, Any], ...]
-    """Of the lab, from begin_ns on, as in its file of events."""
-    instrument_lost: int
-    """Probes that arrived and that the receiver lost: where it is not 0, loss is no proof of an outage."""
+    recording: Recording
 
     @cached_property
     def failed(self) -> Failed:
-        """The links and nodes that failed meanwhile, by the events."""
-        subjects = {event["subject"] for event in self.events if event["kind"] == "fault"}
-        return Failed(
-            frozenset(link.name for link in self.plan.links if link.name in subjects),
-            frozenset(node.name for node in self.plan.nodes if node.name in subjects),
-        )
+        """What failed altogether, by the lab's events."""
+        return self._reached(CUTS)
 
     @cached_property
     def results(self) -> tuple[FlowResult, ...]:
         """Every flow, by id."""
-        cut_off = partitioned(self.plan, self.failed)
-        before = self._paths(self.begin_ns, self.t_ns)
-        after = self._paths(self.t_ns, self.until_ns)
-        outages = outages_after(self.sent, self.received, self.t_ns, self.until_ns)
+        it = self.recording
+        reached = self._reached(None)
+        cut_off = partitioned(it.plan, self.failed)
+        outages = outages_after(it.sent, it.received, it.t_ns, it.until_ns, in_flight_ns=self._in_flight_ns)
         by_id = {outage.flow: outage for outage in outages}
+        after = taken_paths(it.sightings, it.wires, it.received, it.t_ns, it.until_ns)
         results = []
-        for flow in self.flows:
+        for flow in it.flows:
             pair, outage = self._pair(flow), by_id[flow.id]
-            was, now = before.get(flow.id, ()), after.get(flow.id, ())
-            hit = outage.lost > 0 or bool(self.failed.links.intersection(was))
-            results.append(FlowResult(flow, pair, outage, was, now, hit, pair in cut_off))
+            was = self._paths_before.get(flow.id)
+            hit = outage.lost > 0 or not reached.links.isdisjoint(was or ())
+            rate_ms = self._rate_derived_ms([flow])
+            results.append(
+                FlowResult(flow, pair, outage, rate_ms, was, after.get(flow.id), hit, pair in cut_off)
+            )
         return tuple(results)
 
     @property
     def directions(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(flow.direction for flow in self.flows))
+        return tuple(dict.fromkeys(flow.direction for flow in self.recording.flows))
+
+    def of(self, direction: str) -> tuple[FlowResult, ...]:
+        """The flows of a direction."""
+        return tuple(result for result in self.results if result.flow.direction == direction)
 
     def outage(self, direction: str) -> OutageSummary:
         """Of the flows of a direction that were hit and that are not partitioned."""
-        return summarize(
-            result.outage
-            for result in self.results
-            if result.flow.direction == direction and result.hit and not result.partitioned
-        )
+        return summarize(result.outage for result in self._judged(direction))
+
+    def rate_derived_ms(self, direction: str) -> float:
+        """Of the same flows together."""
+        return self._rate_derived_ms([result.flow for result in self._judged(direction)])
 
     @property
     def outage_ms(self) -> float:
@@ -115,7 +140,6 @@ class Measurement:
 
     @property
     def survived(self) -> bool:
-        """Whether every flow that could came back."""
         return not self.dark
 
     @property
@@ -124,78 +148,184 @@ class Measurement:
         return max(result.outage.resolution_ms for result in self.results)
 
     @property
+    def readable(self) -> dict[str, int]:
+        """By MACsec link, probes that could be read on the wire; empty: none."""
+        return {link: count for link, count in self.recording.readable.items() if count}
+
+    @property
+    def uncovered(self) -> list[Uncovered]:
+        """The paths that traffic might have taken before the act and that too few flows took."""
+        return uncovered(self.recording.flows, self._paths_before, self.recording.possible_paths)
+
+    def links(self, direction: str, span: Literal["before", "after"]) -> frozenset[str]:
+        """The links that packets of a direction which arrived had crossed."""
+        paths = [r.path_before if span == "before" else r.path_after for r in self.of(direction)]
+        return frozenset(link for path in paths for link in path or ())
+
+    @property
     def links_before(self) -> dict[str, frozenset[str]]:
-        """By direction, the links that delivered packets crossed before the act."""
-        return {
-            way: frozenset(link for r in self.results if r.flow.direction == way for link in r.path_before)
-            for way in self.directions
-        }
+        """By direction."""
+        return {direction: self.links(direction, "before") for direction in self.directions}
 
     @property
     def links_after(self) -> dict[str, frozenset[str]]:
-        """The same at the end."""
-        return {
-            way: frozenset(link for r in self.results if r.flow.direction == way for link in r.path_after)
-            for way in self.directions
+        """By direction, at the end."""
+        return {direction: self.links(direction, "after") for direction in self.directions}
+
+    def delivery(self, direction: str, span: Span) -> Delivery:
+        """Loss and latency before the act, until everything was restored, and from then on."""
+        it = self.recording
+        ends = {
+            "before": (it.begin_ns, it.t_ns),
+            "during": (it.t_ns, self._settled_ns),
+            "after": (self._settled_ns, it.until_ns),
         }
+        ids = [flow.id for flow in it.flows if flow.direction == direction]
+        chosen = np.isin(it.sent["flow"], ids)
+        return delivery(it.sent[chosen], self._rx_ns[chosen], *ends[span])
+
+    @cached_property
+    def host(self) -> HostJitter:
+        """The machine's own part, after the act."""
+        it = self.recording
+        tx_ns = np.sort(it.sent["tx_ns"][it.sent["tx_ns"] >= it.t_ns])
+        pause_ms = float(np.diff(tx_ns).max()) / NS_PER_MS if len(tx_ns) > 1 else 0.0
+        own = it.sent["flow"] == it.reference.id
+        reference = delivery(it.sent[own], self._rx_ns[own], it.t_ns, it.until_ns)
+        return HostJitter(
+            pause_ms, reference.latency_us_median, reference.latency_us_p99, reference.latency_us_max
+        )
+
+    def doubts(self) -> list[str]:
+        """Sentences that say what the measurement cannot tell."""
+        it, found = self.recording, []
+        if it.instrument_lost:
+            found.append(f"the receiver itself lost {it.instrument_lost} packets: loss is no proof here")
+        if 0 < self.outage_ms < self.host.jitter_ms:
+            found.append(
+                f"this machine paused for {self.host.jitter_ms:.1f} ms, longer than the outage: "
+                "how long that was cannot be told"
+            )
+        if it.capture_dropped:
+            found.append(f"the capture had no room for {it.capture_dropped} frames: paths may lack some")
+        found += [f"not covered: {path}" for path in self.uncovered]
+        return found
 
     @cached_property
     def timeline(self) -> tuple[Milestone, ...]:
         """What happened, in order of time."""
-        found = list(
-            milestones(event for event in self.events if self.t_ns <= event["t_ns"] <= self.until_ns)
-        )
-        found += self._first_on_new_paths()
-        return tuple(sorted(found, key=lambda milestone: milestone.t_ns))
+        it = self.recording
+        events = (event for event in it.events if it.t_ns <= event["t_ns"] <= it.until_ns)
+        found = [
+            *milestones(events),
+            *self._first_on_new_paths(),
+            *self._last_losses(),
+            *self._restorations(),
+        ]
+        return tuple(sorted(found))
 
-    def as_json(self) -> dict[str, Any]:
-        """Outages in ms, times in ms after the act."""
-        outages = {way: self.outage(way) for way in self.directions}
-        return {
-            "outage_ms": {way: round(o.outage_ms_max, 1) for way, o in outages.items()},
-            "lost": {way: outage.lost for way, outage in outages.items()},
-            "flows": {way: outage.flows for way, outage in outages.items()},
-            "dark": {way: outage.dark for way, outage in outages.items()},
-            "partitioned": sorted({str(result.pair) for result in self.partitioned}),
-            "resolution_ms": self.resolution_ms,
-            "instrument_lost": self.instrument_lost,
-            "timeline": [
-                {"t_ms": round((milestone.t_ns - self.t_ns) / NS_PER_MS, 3), "event": milestone.sentence}
-                for milestone in self.timeline
-            ],
-        }
+    @property
+    def _settled_ns(self) -> int:
+        """When the last flow was restored, or what the lab did about the fault was done."""
+        return max((m.t_ns for m in self.timeline if m.step is not Step.HEALED), default=self.recording.t_ns)
+
+    @cached_property
+    def _rx_ns(self) -> Times:
+        return arrivals(self.recording.sent, self.recording.received)
+
+    @cached_property
+    def _paths_before(self) -> dict[int, Path]:
+        it = self.recording
+        return taken_paths(it.sightings, it.wires, it.received, it.begin_ns, it.t_ns)
+
+    @cached_property
+    def _in_flight_ns(self) -> int:
+        """What was sent so much before the act may have been lost to it."""
+        it = self.recording
+        before = delivery(it.sent, self._rx_ns, it.begin_ns, it.t_ns)
+        return round((before.latency_us_p99 or 0.0) * NS_PER_US)
+
+    def _reached(self, modes: set[str] | None) -> Failed:
+        """The links and nodes that faults reached, those of some modes or of any."""
+        plan, links, nodes = self.recording.plan, set(), set()
+        for event in self.recording.events:
+            detail = event["detail"]
+            if event["kind"] == "fault" and (modes is None or detail.get("mode") in modes):
+                links |= {event["subject"], *detail.get("links", ())}
+                nodes |= {*detail.get("nodes", ())}
+        return Failed(
+            frozenset(link.name for link in plan.links if link.name in links),
+            frozenset(node.name for node in plan.nodes if node.name in nodes),
+        )
+
+    def _judged(self, direction: str) -> list[FlowResult]:
+        return [result for result in self.of(direction) if result.hit and not result.partitioned]
+
+    def _rate_derived_ms(self, flows: Iterable[Flow]) -> float:
+        it, ids = self.recording, [flow.id for flow in flows]
+        chosen = np.isin(it.sent["flow"], ids)
+        times = it.sent["tx_ns"][chosen], self._rx_ns[chosen]
+        return rate_derived_ms(*times, it.t_ns, it.until_ns, round(self.sampling_ms * NS_PER_MS))
+
+    @property
+    def sampling_ms(self) -> float:
+        """The packet sampling interval: room for two packets of a flow, and for their latency to vary."""
+        interval_ms = 1e3 / self.recording.packets_per_s_and_flow
+        return max(SAMPLING_MS, 2 * interval_ms, ceil(4 * self._in_flight_ns / NS_PER_MS))
 
     def _pair(self, flow: Flow) -> Pair:
-        names = {node.namespace: node.name for node in self.plan.nodes}
+        names = {node.namespace: node.name for node in self.recording.plan.nodes}
         family: Family = "ipv4" if flow.family == 4 else "ipv6"
         return Pair(names[flow.source_namespace or ""], names[flow.destination_namespace or ""], family)
 
-    def _paths(self, begin_ns: int, end_ns: int) -> dict[int, Path]:
-        """By flow, the links of the last packet that was sent meanwhile and delivered."""
-        chosen = (self.received["tx_ns"] >= begin_ns) & (self.received["tx_ns"] < end_ns)
-        last = dict(
-            zip(*(self.received[chosen][name].tolist() for name in ("flow", "sequence")), strict=True)
-        )
-        wanted = {flow << 32 | sequence for flow, sequence in last.items()}
-        identity = self.sightings["flow"].astype(np.int64) << 32 | self.sightings["sequence"]
-        paths: dict[int, list[str]] = {}
-        for seen in self.sightings[np.isin(identity, list(wanted))]:
-            paths.setdefault(int(seen["flow"]), []).append(self.wires[seen["wire"]].link)
-        return {flow: tuple(links) for flow, links in paths.items()}
+    def _lost(self, direction: str) -> npt.NDArray[np.bool_]:
+        """Which of `sent` the flows of a direction that are judged lost after the act."""
+        it = self.recording
+        ids = [result.flow.id for result in self._judged(direction)]
+        window = (it.sent["tx_ns"] >= it.t_ns - self._in_flight_ns) & (it.sent["tx_ns"] < it.until_ns)
+        lost: npt.NDArray[np.bool_] = (self._rx_ns == NOT_DELIVERED) & np.isin(it.sent["flow"], ids)
+        return lost & window
 
     def _first_on_new_paths(self) -> Iterator[Milestone]:
         """By direction, the first packet that a flow which was hit sent over another link than before."""
-        before = {
-            result.flow.id: (result.flow.direction, result.path_before)
-            for result in self.results
-            if result.hit
-        }
+        it = self.recording
+        before = {r.flow.id: (r.flow.direction, r.path_before or ()) for r in self.results if r.hit}
         waiting = {direction for direction, _ in before.values()}
-        for seen in self.sightings[self.sightings["t_ns"] > self.t_ns]:
-            if not waiting:
-                return
-            direction, path = before.get(int(seen["flow"]), ("", ()))
-            link = self.wires[seen["wire"]].link
+        seen = it.sightings[(it.sightings["t_ns"] > it.t_ns) & np.isin(it.sightings["flow"], list(before))]
+        for t_ns, flow, _, wire in np.sort(seen, order="t_ns").tolist():
+            direction, path = before[flow]
+            link = it.wires[wire].link
             if direction in waiting and link not in path:
                 waiting.remove(direction)
-                yield Milestone(int(seen["t_ns"]), "first packet on the new path", f"{direction} over {link}")
+                yield Milestone(t_ns, Step.NEW_PATH, direction, f"{direction} over {link}")
+
+    def _last_losses(self) -> Iterator[Milestone]:
+        sent = self.recording.sent
+        for direction in self.directions:
+            if (lost := self._lost(direction)).any():
+                t_ns = int(sent["tx_ns"][lost].max())
+                text = f"{direction}, of {np.count_nonzero(lost)} packets"
+                yield Milestone(t_ns, Step.LAST_LOSS, direction, text)
+
+    def _restorations(self) -> Iterator[Milestone]:
+        """By direction, when the last of its flows had a packet delivered again."""
+        it = self.recording
+        for direction in self.directions:
+            summary = self.outage(direction)
+            if summary.last_restored_ms is not None and not summary.dark:
+                t_ns = it.t_ns + round(summary.last_restored_ms * NS_PER_MS)
+                yield Milestone(t_ns, Step.RESTORED, direction, f"all flows of {direction}")
+
+    def as_json(self) -> dict[str, Any]:
+        """Outages in ms, times in ms after the act."""
+        return document(self)
+
+    def save(self, directory: DirectoryPath) -> None:
+        """Keeps the recording, and as report.json what follows from it."""
+        self.recording.save(directory)
+        (directory / REPORT).write_text(json.dumps(self.as_json(), indent=1) + "\n")
+
+    @classmethod
+    def load(cls, directory: DirectoryPath) -> Self:
+        """What was saved; LabError where there is none."""
+        return cls(Recording.load(directory))

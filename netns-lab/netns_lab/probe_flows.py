@@ -1,16 +1,22 @@
 """Between whom probes go: two sites of a lab, and flows between their hosts, both ways, both families."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, zip_longest
+from typing import Literal, NamedTuple
 
 from dataplane.probes.flows import Flow
 from netns_lab.directory import LabError
 from netns_lab.plan import LabPlan, NodePlan
 
+IpVersion = Literal[4, 6]
+
 PROBE_PORT = 9000
-FIRST_SOURCE_PORT = 40000
-FAMILIES: tuple[Literal[4, 6], ...] = (4, 6)
+REFERENCE_PORT = 9002
+FIRST_SOURCE_PORT = 20000
+VERSIONS: tuple[IpVersion, ...] = (4, 6)
+REFERENCE = "reference"
+"""In the place of a direction: a flow that leaves no namespace, so that no fault touches it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +25,16 @@ class Site:
 
     router: NodePlan
     hosts: tuple[NodePlan, ...]
+
+
+class Way(NamedTuple):
+    """One direction between the sites, in one family."""
+
+    direction: str
+    version: IpVersion
+
+    def __str__(self) -> str:
+        return f"{self.direction} (IPv{self.version})"
 
 
 def sites_of(plan: LabPlan) -> Iterator[Site]:
@@ -56,34 +72,93 @@ def find_sites(plan: LabPlan, between: tuple[str, str] | None = None) -> tuple[S
     return sites[one], sites[other]
 
 
-def make_flows(plan: LabPlan, sites: tuple[Site, Site], each_way: int) -> list[Flow]:
-    """Flows between all pairs of hosts, both ways and both families, `each_way` in each direction."""
-    flows: list[Flow] = []
-    for near, far in (sites, sites[::-1]):
-        direction = f"{near.router.name}->{far.router.name}"
-        pairs = [(source, destination) for source in near.hosts for destination in far.hosts]
-        for number in range(each_way):
-            source, destination = pairs[number // 2 % len(pairs)]
-            family = FAMILIES[number % 2]
-            flows.append(
-                Flow(
-                    id=len(flows),
-                    direction=direction,
-                    family=family,
-                    source_namespace=source.namespace,
-                    source_address=address_of(plan, source, family),
-                    destination_namespace=destination.namespace,
-                    destination_address=address_of(plan, destination, family),
-                    source_port=FIRST_SOURCE_PORT + len(flows),
-                    destination_port=PROBE_PORT,
-                )
-            )
-    return flows
+def make_flows(
+    plan: LabPlan, sites: tuple[Site, Site], each_way: int, first_port: int = FIRST_SOURCE_PORT
+) -> list[Flow]:
+    """Flows between all pairs of hosts, `each_way` in each direction, half of them in each family.
+
+    Directions and families take turns. LabError where the hosts have no family in common.
+    """
+    versions = [version for version in VERSIONS if all(_hosts(plan, site, version) for site in sites)]
+    if not versions:
+        raise LabError(f"lab {plan.name}: the hosts of {_names(sites)} have no addresses of one family")
+    each = -(-each_way // len(versions))
+    ways = [
+        list(_flows(plan, near, far, version, each))
+        for version in versions
+        for near, far in (sites, sites[::-1])
+    ]
+    turns = chain.from_iterable(zip(*ways, strict=True))
+    return [replace(flow, id=id, source_port=first_port + id) for id, flow in enumerate(turns)]
 
 
-def address_of(plan: LabPlan, node: NodePlan, family: int) -> str:
+def in_turns(flows: Sequence[Flow]) -> list[Flow]:
+    """The same flows with ids from 0 on, those of each way spread evenly over the turns."""
+    by_way: dict[Way, list[Flow]] = {}
+    for flow in flows:
+        by_way.setdefault(way_of(flow), []).append(flow)
+    turns = (flow for turn in zip_longest(*by_way.values()) for flow in turn if flow is not None)
+    return [replace(flow, id=id) for id, flow in enumerate(turns)]
+
+
+def way_of(flow: Flow) -> Way:
+    """The way that a flow goes."""
+    return Way(flow.direction, flow.family)
+
+
+def reference_flow(plan: LabPlan, site: Site, id: int) -> Flow:
+    """From a host of the site to itself: what it suffers is the machine's doing."""
+    host = site.hosts[0]
+    version: IpVersion = 4 if _hosts(plan, site, 4) else 6
+    address = address_of(plan, host, version)
+    return Flow(
+        id=id,
+        direction=REFERENCE,
+        family=version,
+        source_namespace=host.namespace,
+        source_address=address,
+        destination_namespace=host.namespace,
+        destination_address=address,
+        source_port=FIRST_SOURCE_PORT - 1,
+        destination_port=REFERENCE_PORT,
+    )
+
+
+def address_of(plan: LabPlan, node: NodePlan, version: int) -> str:
     """Where a node is reached; LabError where it has no address of that family."""
-    wanted = [address for address in plan.hosts[node.name] if (":" in address) == (family == 6)]
-    if not wanted:
-        raise LabError(f"{node.name} has no IPv{family} address for probes")
-    return wanted[0]
+    if (address := _address(plan, node, version)) is None:
+        raise LabError(f"{node.name} has no IPv{version} address for probes")
+    return address
+
+
+def _address(plan: LabPlan, node: NodePlan, version: int) -> str | None:
+    return next((address for address in plan.hosts[node.name] if (":" in address) == (version == 6)), None)
+
+
+def _hosts(plan: LabPlan, site: Site, version: IpVersion) -> list[NodePlan]:
+    return [host for host in site.hosts if _address(plan, host, version)]
+
+
+def _flows(plan: LabPlan, near: Site, far: Site, version: IpVersion, count: int) -> Iterator[Flow]:
+    pairs = [
+        (source, destination)
+        for source in _hosts(plan, near, version)
+        for destination in _hosts(plan, far, version)
+    ]
+    for number in range(count):
+        source, destination = pairs[number % len(pairs)]
+        yield Flow(
+            id=0,
+            direction=f"{near.router.name}->{far.router.name}",
+            family=version,
+            source_namespace=source.namespace,
+            source_address=address_of(plan, source, version),
+            destination_namespace=destination.namespace,
+            destination_address=address_of(plan, destination, version),
+            source_port=FIRST_SOURCE_PORT,
+            destination_port=PROBE_PORT,
+        )
+
+
+def _names(sites: tuple[Site, Site]) -> str:
+    return " and ".join(site.router.name for site in sites)

@@ -144,7 +144,7 @@ class LabRouter:
         self._log.add(EventKind.INTERFACE_DOWN, subject, f"{subject} is down ({reason})", change.t_ns)
         if self.router.interface_lost(change.ifindex):
             text = f"{name} took {interface} out of its nexthop groups"
-            self._log.add(EventKind.ROUTES_MOVED, name, text, change.moved_ns)
+            self._log.add(EventKind.ROUTES_MOVED, name, text, change.moved_ns, interface=interface)
         self.router.end_sessions(change.ifindex, f"{interface}: {reason}", self._now_ns())
 
     def _events(self, events: Sequence[Event]) -> None:

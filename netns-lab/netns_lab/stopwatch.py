@@ -4,43 +4,49 @@ Packets are sent and read by a process of their own (dataplane.probes), captured
 between routers, and evaluated afterwards: while an act is under way this process sleeps.
 """
 
-import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
-from dataplane.captures.memory import CapturePoint
-from dataplane.captures.reader import CaptureReader
+from dataplane import descriptors
 from dataplane.client import EngineClient
+from dataplane.probes.flows import Flow
 from dataplane.probes.load import Load
 from dataplane.probes.records import Records
 from dataplane.probes.session import ProbeSession
 from netns_lab.api import ControllerClient
+from netns_lab.clock import wall_time
+from netns_lab.coverage import LEAST_FLOWS, Path, choose_flows, possible_paths, taken_paths, uncovered
 from netns_lab.directory import LabDirectory, LabError
-from netns_lab.measurement import SIGHTING, Measurement
+from netns_lab.event_log import read_events
+from netns_lab.kernel_forwarding import read_forwarding
+from netns_lab.measurement import Measurement
 from netns_lab.plan import LabPlan
-from netns_lab.probe_flows import find_sites, make_flows
+from netns_lab.probe_capture import ProbeCapture
+from netns_lab.probe_flows import FIRST_SOURCE_PORT, find_sites, in_turns, make_flows, reference_flow, way_of
+from netns_lab.recording import Recording
 
-FLOWS_EACH_WAY = 32
+LEAST_FLOWS_EACH_WAY = 32
+MOST_FLOWS_EACH_WAY = 256
 PACKETS_PER_S_AND_FLOW = 200
 PROBE_OCTETS = 64
 OBSERVED_BEFORE_S = 0.5
 LAST_PACKETS_S = 0.5
 """What was sent at the end has so long to arrive."""
-# Ethernet, IP and UDP headers, then the probe's magic, flow and sequence.
-_PROBE_AT = {0x0800: 42, 0x86DD: 62}
-_PROBE = struct.Struct(">IHI")
-SNAP_OCTETS = 80
-RING_OCTETS = 32 << 20
-"""For what one wire carries meanwhile, in memory that is taken when it is written to."""
+TRIED_EACH_WAY = 128
+TRIED_PACKETS_PER_S = 40
+TRIED_S = 0.25
+TRIES = 4
 
 
 class Stopwatch:
-    """Probe flows under way between the hosts of two sites, both ways and both families. A context."""
+    """Probe flows under way between the hosts of two sites, both ways and both families. A context.
+
+    Every path that the routers may choose carries flows of each way; `uncovered` tells where that failed.
+    """
 
     def __init__(
         self,
@@ -52,27 +58,30 @@ class Stopwatch:
         flows_each_way: int | None = None,
         between: tuple[str, str] | None = None,
     ) -> None:
-        """The flows end after limit_s. `between` names the routers of the sites, the first two if None.
-        Raises LabError where there are not two sites."""
+        """The flows end after limit_s. `between` names the routers of the sites, the first two if None;
+        `flows_each_way` is as many as cover all paths if None. LabError where there are not two sites."""
         self.plan = plan
-        self.flows = tuple(make_flows(plan, find_sites(plan, between), flows_each_way or FLOWS_EACH_WAY))
-        self._session = ProbeSession(
-            self.flows,
-            Load(
-                packets_per_s=packets_per_s_and_flow * len(self.flows),
-                size_octets=PROBE_OCTETS,
-                duration_s=limit_s,
-            ),
-        )
+        self.sites = find_sites(plan, between)
+        self.flows: tuple[Flow, ...] = ()
+        self.paths: dict[int, Path] = {}
+        """By flow, before anything was done."""
         self._directory = directory
+        self._limit_s = limit_s
+        self._flows_each_way = flows_each_way
+        self._packets_per_s_and_flow = packets_per_s_and_flow
         self._opened = ExitStack()
 
     def __enter__(self) -> Self:
+        """Tries flows, then starts those that are to stay. OSError where a socket cannot be had."""
+        descriptors.allow_all()
         with ExitStack() as opened:
             self._engine = EngineClient(self._directory.engine_socket)
             opened.callback(self._engine.close)
             self.controller = opened.enter_context(ControllerClient(self._directory))
-            opened.enter_context(self._session)
+            self._prefixes = self._count_prefixes()
+            self.flows = tuple(self._find_flows())
+            self._reference = reference_flow(self.plan, self.sites[0], len(self.flows))
+            self._session = self._start([*self.flows, self._reference], self._packets_per_s_and_flow, opened)
             self._opened = opened.pop_all()
         return self
 
@@ -81,72 +90,124 @@ class Stopwatch:
     ) -> None:
         self._opened.close()
 
-    def measure(self, act: Callable[[], int | None], observe_s: float) -> Measurement:
+    def measure(self, act: Callable[[], int | None], observe_s: float, what: str = "") -> Measurement:
         """What becomes of the flows for observe_s after `act`, which makes a fault and returns its time, in
         CLOCK_MONOTONIC nanoseconds; None: now. Nothing is healed.
 
         Raises LabError where the flows end before that.
         """
-        reader = self._start_capture()
-        try:
+        with ProbeCapture(self._engine, self.plan, self._session.magic) as capture:
             begin_ns = time.monotonic_ns()
             time.sleep(OBSERVED_BEFORE_S)
             acted_ns = act()
             t_ns = time.monotonic_ns() if acted_ns is None else acted_ns
             time.sleep(observe_s)
             until_ns = time.monotonic_ns()
-        finally:
-            self._engine.stop_capture(reader.memory.id)
         if self._session.wait(0):
-            raise LabError(f"the probes ended after their {self._session.load.duration_s:.0f} s, too early")
+            raise LabError(f"the probes ended after {self._limit_s:.0f} s, before the measurement did")
         time.sleep(LAST_PACKETS_S)
         records = self._session.records()
-        return Measurement(
+        capture.read()
+        recording = Recording(
             plan=self.plan,
-            flows=self.flows,
+            what=what,
+            time=wall_time(t_ns),
             begin_ns=begin_ns,
             t_ns=t_ns,
             until_ns=until_ns,
+            flows=self.flows,
+            reference=self._reference,
+            packets_per_s_and_flow=self._packets_per_s_and_flow,
+            possible_paths=self._possible,
+            prefixes=self._prefixes,
             sent=_between(records.sent, begin_ns, until_ns),
             received=_between(records.received, begin_ns, until_ns),
-            wires=reader.memory.wires,
-            sightings=np.array(list(self._sightings(reader)), SIGHTING),
-            events=tuple(self.controller.call("events", since_ns=begin_ns)),
+            wires=capture.wires,
+            sightings=capture.sightings,
+            readable=capture.readable,
+            capture_dropped=capture.dropped,
+            events=self._events(begin_ns),
             instrument_lost=records.overruns + records.receive_buffer_drops,
         )
+        return Measurement(recording)
 
     def busiest_link(self) -> str:
         """The MACsec link that carries most flows, of those that carry flows both ways."""
-        measurement = self.measure(lambda: None, 0)
         carried = {
             link.name: [
-                sum(link.name in r.path_before for r in measurement.results if r.flow.direction == way)
-                for way in measurement.directions
+                sum(link.name in self.paths.get(flow.id, ()) for flow in self.flows if flow.direction == way)
+                for way in {flow.direction for flow in self.flows}
             ]
             for link in self.plan.links
             if link.macsec is not None
         }
         return max(carried, key=lambda name: (all(carried[name]), sum(carried[name])))
 
-    def _start_capture(self) -> CaptureReader:
-        """Of what enters each wire between routers."""
-        routers = {node.name for node in self.plan.nodes if node.kind == "router"}
-        wires = [
-            wire
-            for state in self._engine.links()
-            if {end.node for end in state.ends} <= routers
-            for wire in state.wires
-        ]
-        return CaptureReader(self._engine.start_capture(wires, CapturePoint.SENT, SNAP_OCTETS, RING_OCTETS))
+    def _find_flows(self) -> Sequence[Flow]:
+        """Tries flows until each path has enough of each way, and takes of those that were tried."""
+        tried: list[Flow] = []
+        taken: dict[int, Path] = {}
+        for attempt in range(TRIES):
+            port = FIRST_SOURCE_PORT + attempt * 4 * TRIED_EACH_WAY
+            flows = make_flows(self.plan, self.sites, TRIED_EACH_WAY, port)
+            if attempt == 0:
+                forwarding = read_forwarding(self.plan, {flow.destination_address for flow in flows})
+                self._possible = possible_paths(self.plan, forwarding, flows)
+            renamed = {flow.id: len(tried) + flow.id for flow in flows}
+            taken |= {renamed[id]: path for id, path in self._try(flows).items()}
+            tried += [replace(flow, id=renamed[flow.id]) for flow in flows]
+            if not uncovered(tried, taken, self._possible):
+                break
+        each = {
+            way: self._flows_of_a_way(len(self._possible.get(way, ())), len(versions))
+            for versions in [{flow.family for flow in tried}]
+            for way in {way_of(flow) for flow in tried}
+        }
+        chosen = choose_flows(tried, taken, each)
+        flows = in_turns(chosen)
+        by_port = {flow.source_port: taken.get(flow.id) for flow in chosen}
+        known = {flow.id: by_port[flow.source_port] for flow in flows}
+        self.paths = {id: path for id, path in known.items() if path is not None}
+        return flows
 
-    def _sightings(self, reader: CaptureReader) -> Iterator[tuple[int, int, int, int]]:
-        for frame in reader.read(last=True):
-            at = _PROBE_AT.get(int.from_bytes(frame.data[12:14], "big"))
-            if at is None or len(frame.data) < at + _PROBE.size:
-                continue
-            magic, flow, sequence = _PROBE.unpack_from(frame.data, at)
-            if magic == self._session.magic:
-                yield frame.time_ns, flow, sequence, frame.wire
+    def _flows_of_a_way(self, paths: int, versions: int) -> int:
+        """How many flows in one family."""
+        wanted = min(max(LEAST_FLOWS_EACH_WAY, (LEAST_FLOWS + 1) * paths * versions), MOST_FLOWS_EACH_WAY)
+        return -(-(self._flows_each_way or wanted) // versions)
+
+    def _try(self, flows: list[Flow]) -> dict[int, Path]:
+        """The path of each flow, from a few packets."""
+        with ExitStack() as opened:
+            session = self._start(flows, TRIED_PACKETS_PER_S, opened)
+            with ProbeCapture(self._engine, self.plan, session.magic) as capture:
+                begin_ns = time.monotonic_ns()
+                time.sleep(TRIED_S)
+                end_ns = time.monotonic_ns()
+            received = session.stop().received
+            capture.read()
+            return taken_paths(capture.sightings, capture.wires, received, begin_ns, end_ns)
+
+    def _start(self, flows: list[Flow], packets_per_s_and_flow: int, opened: ExitStack) -> ProbeSession:
+        load = Load(
+            packets_per_s=packets_per_s_and_flow * len(flows),
+            size_octets=PROBE_OCTETS,
+            duration_s=self._limit_s,
+        )
+        return opened.enter_context(ProbeSession(flows, load))
+
+    def _count_prefixes(self) -> int:
+        """Which the routers have heard, both families; of the router with most."""
+        heard: dict[str, dict[bool, int]] = {}
+        for session in self.controller.call("inspect", topic="bgp")["sessions"]:
+            families = heard.setdefault(session["node"], {False: 0, True: 0})
+            family = ":" in session["neighbor"]
+            families[family] = max(families[family], session["prefixes"])
+        return max((sum(families.values()) for families in heard.values()), default=0)
+
+    def _events(self, begin_ns: int) -> tuple[dict[str, object], ...]:
+        """From the file: the controller may be what was failed."""
+        events = [event for event in read_events(self._directory.events) if event["t_ns"] >= begin_ns]
+        return tuple(sorted(events, key=lambda event: event["t_ns"]))
 
 
 def _between(records: Records, begin_ns: int, end_ns: int) -> Records:

@@ -1,16 +1,32 @@
 """The way from a fault to the new path, as the lab's events tell it: pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from netns_lab.event_log import EventKind
 
 
+class Step(StrEnum):
+    """What a milestone is on the way, in the order in which they mostly come."""
+
+    FAULT = "fault"
+    DETECTED = "detected"
+    MOVED = "group replaced"
+    NEW_PATH = "first packet on the new path"
+    LAST_LOSS = "last loss"
+    RESTORED = "restored"
+    SESSION_DOWN = "session down"
+    REWRITTEN = "routes rewritten"
+    HEALED = "healed"
+
+
 class Milestone(NamedTuple):
-    """A step on the way from the fault to the new path, at monotonic time t_ns."""
+    """A step on the way from the fault to the new path, at monotonic time t_ns; `where` is who took it."""
 
     t_ns: int
-    step: str
+    step: Step
+    where: str
     text: str
 
     @property
@@ -25,17 +41,23 @@ def milestones(events: Iterable[Mapping[str, Any]]) -> Iterator[Milestone]:
     """
     detected: set[str] = set()
     for event in events:
-        node = event["subject"].partition(":")[0]
+        subject = event["subject"]
+        node = subject.partition(":")[0]
         match event["kind"]:
             case EventKind.FAULT:
-                step = "fault"
-            case EventKind.INTERFACE_DOWN | EventKind.SESSION_DOWN if node not in detected:
-                step = "detected"
+                step = Step.FAULT
+            case EventKind.HEAL:
+                step = Step.HEALED
+            case EventKind.INTERFACE_DOWN:
+                step = Step.DETECTED
+                detected.add(node)
+            case EventKind.SESSION_DOWN if node not in detected:
+                step = Step.DETECTED
                 detected.add(node)
             case EventKind.SESSION_DOWN:
-                step = "session down"
+                step = Step.SESSION_DOWN
             case EventKind.ROUTES_MOVED:
-                step = "routes moved"
+                step = Step.MOVED if "interface" in event["detail"] else Step.REWRITTEN
             case _:
                 continue
-        yield Milestone(event["t_ns"], step, event["text"])
+        yield Milestone(event["t_ns"], step, subject, event["text"])

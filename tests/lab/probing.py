@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from netns_lab.plan import LabPlan
 from netns_lab.probe_flows import find_sites, make_flows
-from netns_lab.stopwatch import FLOWS_EACH_WAY
 
 from control.faults.outage import outages_after, totals
 from dataplane.probes.load import Load
@@ -15,6 +14,7 @@ from dataplane.probes.session import ProbeSession
 
 PACKETS_PER_S = 10_000
 PAYLOAD_OCTETS = 64
+FLOWS_EACH_WAY = 32
 LONGEST_S = 60.0
 
 

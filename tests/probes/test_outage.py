@@ -1,7 +1,7 @@
 """The outage stopwatch on made-up records, where every loss and every dark time is known."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 
 from control.faults.outage import (
     NOT_DELIVERED,
-    Baseline,
+    Delivery,
     FlowOutage,
     FlowTotals,
     OutageSummary,
     arrivals,
     as_json,
-    baseline,
+    delivery,
     outages_after,
+    rate_derived_ms,
     summarize,
     summarize_by,
     totals,
@@ -107,8 +108,8 @@ def test_no_records_are_no_flows() -> None:
     sent, received = np.zeros(0, SENT), np.zeros(0, RECEIVED)
     assert totals(sent, received) == []
     assert outages_after(sent, received, 0, MS) == []
-    assert as_json(baseline(sent, received, 0)) == {"sent": 0, "lost": 0}
-    assert summarize([]) == OutageSummary(0, 0, 0, 0.0, 0.0, 0.0, 0.0, None, None)
+    assert as_json(delivery(sent, arrivals(sent, received), 0, MS)) == {"sent": 0, "lost": 0}
+    assert summarize([]) == OutageSummary(0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, None, None)
 
 
 def test_totals_when_nothing_arrived() -> None:
@@ -141,13 +142,50 @@ def test_a_summary_counts_flows_sums_loss_and_takes_median_and_maximum() -> None
     assert json.loads(json.dumps(as_json(summary), allow_nan=False)) == as_json(summary)
 
 
-def test_the_baseline_is_what_was_sent_before_the_fault() -> None:
+def test_delivery_is_of_what_was_sent_meanwhile() -> None:
     sent = schedule(1, 200)
     delay_ns = np.arange(200, dtype=np.int64) * 1000
     received = deliver(sent, delay_ns)
-    received = received[~np.isin(received["sequence"], [0, 150])]
-    assert baseline(sent, received, 101 * MS) == Baseline(101, 1, 50.5, 99.0, 100.0)
-    assert baseline(sent, received, 101 * MS, in_flight_ns=10 * MS).sent == 91
+    rx_ns = arrivals(sent, received[~np.isin(received["sequence"], [0, 150])])
+    assert delivery(sent, rx_ns, 0, 101 * MS) == Delivery(101, 1, 50.5, 99.0, 100.0)
+    assert delivery(sent, rx_ns, 150 * MS, 152 * MS) == Delivery(2, 1, 151.0, 151.0, 151.0)
+
+
+def test_the_99th_percentile_is_an_outage_that_was() -> None:
+    sent = schedule(200, 100)
+    kept = sent
+    for flow, dark_ms in ((10, 30), (11, 20), (12, 10)):
+        kept = without(kept, flow, range(60, 60 + dark_ms))
+    summary = summarize(outages_after(sent, deliver(kept), 50 * MS, 100 * MS))
+    # 1 % of 200 are above it: the third longest.
+    assert (summary.outage_ms_max, summary.outage_ms_p99, summary.outage_ms_median) == (30.0, 10.0, 0.0)
+
+
+def rate_derived(sent: Iterable[float], lost: Iterable[float], until_ms: int) -> float:
+    """Of packets sent at these ms, which take 2 ms where they are not lost; in samples of 10 ms."""
+    tx_ns = np.array([round(at * MS) for at in sent], np.int64)
+    rx_ns = np.array([round((at + 2) * MS) for at in set(sent) - set(lost)], np.int64)
+    return rate_derived_ms(tx_ns, rx_ns, 0, until_ms * MS, 10 * MS)
+
+
+def test_the_rate_derived_time_ends_with_the_last_sample_that_lacks_packets() -> None:
+    # 200 packets/s, two a sample. Those of 20 to 44 ms are lost: the samples that begin at 20 and 30 ms have
+    # none, and that of 40 ms has one, which delay would explain.
+    flow = [5.0 * n for n in range(-2, 20)]
+    assert rate_derived(flow, [at for at in flow if 20 <= at < 45], 100) == 40.0
+    assert rate_derived(flow, [], 100) == 0.0
+    # 3200 packets/s, 32 a sample. One of sixteen flows is 6 % of them, two are 12.5 %, more than a tenth.
+    flows = [[at + which * 0.3125 for at in flow] for which in range(16)]
+    all_flows = [at for times in flows for at in times]
+    lost = [[at for at in times if 30 <= at < 70] for times in flows]
+    assert rate_derived(all_flows, lost[0], 100) == 0.0
+    assert rate_derived(all_flows, lost[0] + lost[1], 100) == 70.0
+
+
+def test_the_rate_of_less_than_a_sample_is_not_judged() -> None:
+    flow = [0.0, 5.0, 10.0, 15.0]
+    assert rate_derived(flow, flow, 9) == 0.0
+    assert rate_derived(flow, flow, 19) == 10.0
 
 
 @dataclass(frozen=True)
@@ -215,7 +253,7 @@ def test_every_packet_is_before_the_fault_in_its_window_or_after(
     story: Story, t_fault_ns: int, length_ns: int
 ) -> None:
     until_ns = t_fault_ns + length_ns
-    before = baseline(story.sent, story.received, t_fault_ns)
+    before = delivery(story.sent, arrivals(story.sent, story.received), 0, t_fault_ns)
     during = summarize(outages_after(story.sent, story.received, t_fault_ns, until_ns))
     rest = summarize(outages_after(story.sent, story.received, until_ns, 1 << 62))
     assert before.lost + during.lost + rest.lost == np.count_nonzero(story.lost)

@@ -65,7 +65,8 @@ class Faults:
         if fault.id in self._registry:
             self._registry.put(replace(fault, since_ns=t_ns, until_ns=until_ns))
         text = f"{fault.subject} failed ({mode})"
-        self._controller.log.add(EventKind.FAULT, name, text, t_ns, mode=mode, fault=kind)
+        reached = {"links": fault.links, "nodes": fault.nodes}
+        self._controller.log.add(EventKind.FAULT, name, text, t_ns, mode=mode, fault=kind, **reached)
         return {"kind": kind, "name": name, "mode": mode, "t_ns": t_ns, "id": fault.id}
 
     def heal(self, kind: str | None = None, name: str | None = None) -> Document:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -39,11 +39,12 @@ class Window:
 
 def observe(measurement: Measurement, window: Window) -> Observation:
     """What a window of the measurement was like."""
-    part = _part(measurement, window.t_ns, window.until_ns)
+    whole = measurement.recording
+    part = Measurement(whole.between(window.t_ns, window.until_ns))
     hit = {way: [r for r in part.results if _counts(r, way)] for way in part.directions}
     longest = {way: np.array([r.outage.longest_ms for r in results]) for way, results in hit.items()}
     latency = {way: _latency_ms(part, way) for way in part.directions}
-    settled = _part(measurement, window.t_ns, window.settled_ns)
+    settled = Measurement(whole.between(window.t_ns, window.settled_ns))
     return Observation(
         outage_ms={way: float(times.max(initial=0.0)) for way, times in longest.items()},
         outage_median_ms={way: _percentile(times, 50) or 0.0 for way, times in longest.items()},
@@ -60,7 +61,9 @@ def observe(measurement: Measurement, window: Window) -> Observation:
         counters={
             name: count - window.before.counters.get(name, 0) for name, count in window.after.counters.items()
         },
-        events=dict(Counter(event["kind"] for event in part.events if event["t_ns"] >= window.t_ns)),
+        events=dict(
+            Counter(event["kind"] for event in part.recording.events if event["t_ns"] >= window.t_ns)
+        ),
     )
 
 
@@ -68,27 +71,11 @@ def _counts(result: FlowResult, way: str) -> bool:
     return result.flow.direction == way and result.hit and not result.partitioned
 
 
-def _part(whole: Measurement, t_ns: int, until_ns: int) -> Measurement:
-    """The same of less time; what failed before it still counts as failed."""
-
-    def sent_by_then(records: Records) -> Records:
-        return records[records["tx_ns"] < until_ns]
-
-    return replace(
-        whole,
-        t_ns=t_ns,
-        until_ns=until_ns,
-        sent=sent_by_then(whole.sent),
-        received=sent_by_then(whole.received),
-        events=tuple(event for event in whole.events if event["t_ns"] < until_ns),
-    )
-
-
 def _received(part: Measurement, way: str) -> Records:
     """What arrived of the packets that a direction's flows sent within the window."""
-    flows = [flow.id for flow in part.flows if flow.direction == way]
-    chosen = np.isin(part.received["flow"], flows) & (part.received["tx_ns"] >= part.t_ns)
-    return part.received[chosen]
+    it = part.recording
+    flows = [flow.id for flow in it.flows if flow.direction == way]
+    return it.received[np.isin(it.received["flow"], flows) & (it.received["tx_ns"] >= it.t_ns)]
 
 
 def _duplicates(part: Measurement, way: str) -> int:

@@ -107,7 +107,7 @@ class _Run:
 
     def windows(self, measurement: Measurement) -> tuple[tuple[Window, ...], Window]:
         """Those of the steps and that of the whole run."""
-        ends_ns = [*self._begun_ns[1:], measurement.until_ns]
+        ends_ns = [*self._begun_ns[1:], measurement.recording.until_ns]
         steps = [
             Window(
                 begun_ns,
