@@ -1,0 +1,221 @@
+"""What a router does when it is asked to, when a neighbor goes too far, and inside its own AS."""
+
+from dataclasses import replace
+
+import pytest
+
+from control.bgp import commands
+from control.bgp.configuration import NeighborConfig, SpeakerConfig
+from control.bgp.model import (
+    AddressFamily,
+    Announce,
+    Event,
+    Origin,
+    PathAttributes,
+    SessionDown,
+    SessionUp,
+    SnapshotEnd,
+)
+from control.bgp.policy import LimitAction, MaximumPrefixes, NeighborSettings
+from control.resolution import Interior
+from control.router import Router, Session
+from control.routes.model import NextHop, NextHops
+from control.routes.model_kernel import ModelKernel
+from control.routes.table import RouteTable
+
+ASN = 64512
+V4 = AddressFamily.IPV4_UNICAST
+OTHER_AS, NEAR, DISTANT = "169.254.0.1", "10.255.0.2", "10.255.0.3"
+"""NEAR is two links away in the sense that matters: interfaces 11 and 12 lead to it; DISTANT is behind 13."""
+FAR = "192.0.2.0/24"
+MANY = tuple(f"10.{n >> 8}.{n & 255}.0/24" for n in range(1000))
+OVER = {OTHER_AS: {10}, NEAR: {11, 12}, DISTANT: {13}}
+WAYS = {11: NextHop("169.254.1.1", 11), 12: NextHop("169.254.2.1", 12), 13: NextHop("169.254.3.1", 13)}
+INTERIOR = {
+    f"{NEAR}/32": Interior(frozenset({WAYS[11], WAYS[12]}), 10),
+    f"{DISTANT}/32": Interior(frozenset({WAYS[13]}), 20),
+}
+
+
+class Setting:
+    """A router with a session to another AS and two inside its own, over a kernel in memory."""
+
+    def __init__(self, limit: MaximumPrefixes | None = None) -> None:
+        self.kernel = ModelKernel()
+        self.lines: list[str] = []
+        self.configured: list[SpeakerConfig] = []
+        self.warnings: list[str] = []
+        neighbors = tuple(
+            NeighborConfig(
+                "10.255.0.1",
+                peer,
+                65001 if peer == OTHER_AS else ASN,
+                V4,
+                settings=NeighborSettings(maximum_prefixes=limit if peer == OTHER_AS else None),
+                peer_router_id="0.0.0.0" if peer == OTHER_AS else peer,
+            )
+            for peer in OVER
+        )
+        self.config = SpeakerConfig("r1", ASN, "10.255.0.1", neighbors)
+        self.router = Router(
+            self.config,
+            [Session(peer, peer, "link", "eth", frozenset(over)) for peer, over in OVER.items()],
+            ["10.1.0.0/16"],
+            RouteTable(self.kernel),
+            self.lines.extend,
+            lambda change: None,
+            lambda refused: pytest.fail(str(refused)),
+            interior=INTERIOR,
+            configure=self.configured.append,
+            on_warning=lambda session: self.warnings.append(session.warning),
+        )
+        self.receive(*map(SessionUp, OVER), SnapshotEnd())
+
+    def receive(self, *events: Event) -> None:
+        self.router.receive(events, 1)
+
+    def lose(self, ifindex: int) -> None:
+        self.kernel.link_down(ifindex)
+        self.router.interface_lost(ifindex)
+        self.router.end_sessions(ifindex, "carrier", 2)
+
+    def regain(self, ifindex: int) -> None:
+        self.kernel.link_up(ifindex)
+        self.router.interface_usable(ifindex)
+
+    def hops(self, prefix: str = FAR) -> NextHops:
+        return self.kernel.next_hops(prefix)
+
+    def take(self) -> list[str]:
+        lines = list(self.lines)
+        self.lines.clear()
+        return lines
+
+
+def announce(neighbor: str, *prefixes: str, next_hop: str = "") -> Announce:
+    attributes = PathAttributes(Origin.IGP, (65003,))
+    return Announce(neighbor, V4, next_hop or neighbor, attributes, prefixes or (FAR,))
+
+
+def test_the_interior_is_in_the_kernel_before_any_session_and_paths_go_through_it() -> None:
+    setting = Setting()
+    assert setting.hops(f"{NEAR}/32") == {WAYS[11], WAYS[12]}
+    setting.receive(announce(DISTANT))
+    assert setting.hops() == {WAYS[13]}
+    setting.receive(announce(NEAR))  # nearer
+    assert setting.hops() == {WAYS[11], WAYS[12]}
+    setting.receive(announce(OTHER_AS))
+    assert setting.hops() == {NextHop(OTHER_AS, 10)}
+    assert set(setting.router.prefixes()) == {*INTERIOR, FAR}
+
+
+def test_a_next_hop_that_cannot_be_resolved_is_no_way() -> None:
+    setting = Setting()
+    setting.receive(announce(NEAR, next_hop="203.0.113.1"))
+    assert setting.hops() == frozenset()
+    setting.receive(announce(OTHER_AS, next_hop="203.0.113.1"))
+    assert setting.hops() == frozenset()
+    setting.receive(announce(DISTANT))
+    assert setting.hops() == {WAYS[13]}
+
+
+def test_a_session_over_two_links_ends_with_the_last_and_traffic_leaves_each() -> None:
+    setting = Setting()
+    setting.receive(announce(NEAR))
+    setting.take()
+    setting.lose(11)
+    assert setting.hops() == setting.hops(f"{NEAR}/32") == {WAYS[12]}
+    assert setting.take() == []
+    setting.lose(12)
+    assert setting.hops() == setting.hops(f"{NEAR}/32") == frozenset()
+    assert commands.teardown(NEAR) in setting.take()
+    setting.regain(11)
+    assert setting.hops(f"{NEAR}/32") == {WAYS[11]}
+    assert commands.reconnect(NEAR) in setting.take()
+
+
+def test_a_next_hop_behind_a_lost_interface_counts_again_when_that_is_back() -> None:
+    setting = Setting()
+    # The session with NEAR stays, and what it says leads over the interface that is lost.
+    setting.receive(announce(NEAR, next_hop=DISTANT))
+    setting.lose(13)
+    assert setting.router.rib.best(FAR) == ()
+    assert any(f"withdraw attributes next-hop self nlri {FAR}" in line for line in setting.take())
+    setting.regain(13)
+    assert setting.hops() == {WAYS[13]}
+
+
+def test_more_prefixes_than_agreed_end_their_session_until_it_is_reset() -> None:
+    setting = Setting(MaximumPrefixes(100))
+    setting.receive(announce(OTHER_AS, *MANY[:100]))
+    assert len(setting.kernel.routes) == 100 + len(INTERIOR)
+    setting.take()
+    setting.receive(announce(OTHER_AS, *MANY[50:150]), announce(OTHER_AS, *MANY))
+    session = setting.router.sessions[OTHER_AS]
+    assert (session.up, session.held) == (False, True)
+    assert "more than the 100 prefixes" in session.reason
+    assert len(setting.warnings) == 1
+    assert setting.kernel.routes.keys() == INTERIOR.keys()
+    assert commands.teardown(OTHER_AS, commands.MAXIMUM_PREFIXES_REACHED) in setting.take()
+    assert setting.configured == []
+
+    setting.receive(announce(OTHER_AS, *MANY), SessionDown(OTHER_AS, "notification sent (6,1)"))
+    without = replace(setting.config, neighbors=setting.config.neighbors[1:])
+    assert setting.configured == [without]
+    assert commands.forget(OTHER_AS) in setting.take()
+    setting.regain(10)
+    assert setting.take() == []
+    setting.receive(SessionUp(OTHER_AS), announce(OTHER_AS))  # that crossed with the new configuration
+    assert setting.take() == [commands.teardown(OTHER_AS, commands.MAXIMUM_PREFIXES_REACHED)]
+    assert setting.hops() == frozenset()
+
+    setting.router.reset(OTHER_AS)
+    assert setting.configured[-1] == setting.config
+    assert (session.held, session.warning) == (False, "")
+    assert any("10.1.0.0/16" in line for line in setting.take())
+    setting.receive(SessionUp(OTHER_AS), announce(OTHER_AS))
+    assert setting.hops() == {NextHop(OTHER_AS, 10)}
+
+
+@pytest.mark.parametrize("action", [LimitAction.WARN, LimitAction.DISCARD])
+def test_a_warning_is_given_once_a_session(action: LimitAction) -> None:
+    setting = Setting(MaximumPrefixes(100, action))
+    for _ in range(3):
+        setting.receive(announce(OTHER_AS, *MANY))
+    assert setting.warnings == ["it announced more than the 100 prefixes agreed"]
+    assert len(setting.kernel.routes) == len(INTERIOR) + (1000 if action is LimitAction.WARN else 100)
+    setting.receive(SessionDown(OTHER_AS, ""), SessionUp(OTHER_AS), announce(OTHER_AS, *MANY))
+    assert len(setting.warnings) == 2
+
+
+def test_reset_asks_for_an_administrative_reset() -> None:
+    setting = Setting()
+    setting.take()
+    setting.router.reset(OTHER_AS)
+    assert setting.take() == [f"neighbor {OTHER_AS} teardown 4"]
+
+
+def test_drained_traffic_goes_elsewhere_and_comes_back() -> None:
+    setting = Setting()
+    setting.receive(announce(OTHER_AS), announce(DISTANT))
+    setting.take()
+    for _ in range(2):
+        setting.router.drain(frozenset({OTHER_AS}))
+    assert setting.hops() == {WAYS[13]}
+    asked = [line for line in setting.take() if "community [ 65535:0 ]" in line]
+    assert len(asked) == 2, "one's own prefix, and the one that is heard from another neighbor now"
+    setting.router.drain(frozenset())
+    assert setting.hops() == {NextHop(OTHER_AS, 10)}
+
+
+def test_what_is_originated_anew_is_told_at_once() -> None:
+    setting = Setting()
+    setting.receive(announce(OTHER_AS))
+    setting.take()
+    for _ in range(2):
+        setting.router.originate([FAR])
+    assert setting.hops() == frozenset()
+    told = setting.take()
+    assert sum(" announce " in line for line in told) == len(OVER)
+    setting.router.originate([])
+    assert setting.hops() == {NextHop(OTHER_AS, 10)}
