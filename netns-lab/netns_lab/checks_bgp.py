@@ -42,27 +42,39 @@ def _restarts(nodes: Mapping[str, Node]) -> Iterator[Finding]:
 
 def _links(nodes: Mapping[str, Node], links: Mapping[int, Link]) -> Iterator[Finding]:
     for index, link in links.items():
-        one, other = (nodes[name].bgp if name in nodes else None for name in link.ends)
-        if not (one and other and link.peer) or one is other:
+        if not (speakers := _speakers(nodes, link)):
             continue
+        one, other = speakers
         names = " and ".join(link.nodes)
-        if one.asn == other.asn:
-            message = (
-                f"{names} have the same ASN {one.asn}: iBGP is not supported yet, expected `peer: false`"
-            )
+        if one.asn == other.asn and not _loopback_families(nodes, link):
+            message = f"{names} have the same ASN {one.asn} and no loopbacks of one family for a session"
             yield ("links", index), message
         passwords = {bgp.password.get_secret_value() for bgp in (one, other) if bgp.password}
         if len(passwords) > 1:
             yield ("links", index), f"{names} have different BGP passwords, expected the same or only one"
 
 
+def _speakers(nodes: Mapping[str, Node], link: Link) -> tuple[Bgp, Bgp] | None:
+    """Both ends of a link that peer over it."""
+    one, other = (nodes[name].bgp if name in nodes else None for name in link.ends)
+    return (one, other) if one and other and link.peer and one is not other else None
+
+
+def _loopback_families(nodes: Mapping[str, Node], link: Link) -> set[int]:
+    """The families in which both ends have a loopback; one that is not given is planned in both."""
+    families: set[int] = {4, 6}
+    for given in (nodes[name].loopback for name in link.ends):
+        if given is not None:
+            families &= {address.version for address in given}
+    return families
+
+
 def _neighbors(nodes: Mapping[str, Node], links: Mapping[int, Link]) -> Iterator[Finding]:
     """`neighbors` names routers that the node has sessions with, and asks of these what they can do."""
     joined: dict[str, dict[str, list[str]]] = {}
     for link in links.values():
-        for here, there in (link.ends, link.ends[::-1]):
-            if link.peer:
-                joined.setdefault(here, {}).setdefault(there, []).append(link.name)
+        for here, there in (link.ends, link.ends[::-1]) if _speakers(nodes, link) else ():
+            joined.setdefault(here, {}).setdefault(there, []).append(link.name)
     for name, node in nodes.items():
         for peer, neighbor in node.bgp.neighbors.items() if node.bgp else ():
             place: Path = ("nodes", name, "bgp", "neighbors", peer)
@@ -70,7 +82,8 @@ def _neighbors(nodes: Mapping[str, Node], links: Mapping[int, Link]) -> Iterator
             if other is None:
                 yield place, f"found {peer!r}, expected a node with `bgp`"
             elif peer not in joined.get(name, {}):
-                yield place, f"found {peer!r}, which no link that peers joins to {name}"
+                known = ", ".join(joined.get(name, {})) or "none"
+                yield place, f"found {peer!r}, expected a node on a link of {name} that peers: {known}"
             else:
                 assert node.bgp is not None
                 for path, message in _neighbor(node.bgp, other, neighbor, joined[name][peer]):

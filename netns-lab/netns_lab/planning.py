@@ -7,11 +7,12 @@ every run, passwords aside: a secret must not be a function of the file.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from dataplane.links.specification import Impairment, MacsecSpecification
 from netns_lab.addressing import Reach, common_subnet, plan_addresses
+from netns_lab.interior import Adjacency, interior_routes
 from netns_lab.keys import fingerprint
 from netns_lab.names import directions
 from netns_lab.plan import (
@@ -22,6 +23,7 @@ from netns_lab.plan import (
     FilePlan,
     GroupPlan,
     InterfacePlan,
+    InteriorRoute,
     LabPlan,
     LinkPlan,
     MacsecPlan,
@@ -29,9 +31,10 @@ from netns_lab.plan import (
     NodePlan,
     Secret,
     ServicePlan,
+    SessionPlan,
     seen_from,
 )
-from netns_lab.session_planning import plan_bfd, plan_sessions
+from netns_lab.session_planning import far_ends, plan_bfd, plan_sessions
 
 if TYPE_CHECKING:
     from netns_lab.addressing import AddressPlan
@@ -59,12 +62,16 @@ def plan_lab(
         for name in link.nodes:
             positions[name].append(index)
     announced = Reach(prefix for node in topology.nodes.values() if node.bgp for prefix in node.bgp.announce)
+    interior = _interior(topology, addresses, sessions)
     nodes, hosts = [], {}
     for name in topology.nodes:
         ends = [(index, *seen_from(name, links[index].ends)) for index in positions[name]]
-        nodes.append(_plan_node(topology, name, addresses, ends))
+        nodes.append(_plan_node(topology, name, addresses, ends, interior.get(name, ())))
         on_links = [address for index in positions[name] for address in addresses.links[index, name]]
-        hosts[name] = announced.best([*on_links, *addresses.loopbacks[name]])
+        loopbacks = addresses.loopbacks[name]
+        # Inside an AS a router is known by its loopback, which every other router there has a route to.
+        known = [*loopbacks, *on_links] if name in interior else [*on_links, *loopbacks]
+        hosts[name] = announced.best(known)
     engine = EnginePlan(topology.engine.workers, topology.engine.busy_poll)
     return LabPlan(topology.name, tuple(nodes), links, hosts, engine, sessions, _groups(topology))
 
@@ -136,7 +143,42 @@ def _mac(lab: str, link: str, which: int) -> str:
     return bytes((2, *octets, last & 0xFE | which)).hex(":")
 
 
-def _plan_node(topology: Topology, name: str, addresses: AddressPlan, ends: list[Ends]) -> NodePlan:
+def _interior(
+    topology: Topology, addresses: AddressPlan, sessions: Sequence[SessionPlan]
+) -> dict[str, tuple[InteriorRoute, ...]]:
+    """The routes inside each AS, by router: to loopbacks, and to what is a next hop of iBGP besides."""
+    speakers = {name: node.bgp for name, node in topology.nodes.items() if node.bgp}
+    own_as = [
+        (index, link)
+        for index, link in enumerate(topology.links)
+        if all(end in speakers for end in link.ends) and len({speakers[end].asn for end in link.ends}) == 1
+    ]
+    routes: dict[str, tuple[InteriorRoute, ...]] = {}
+    for family, version in FAMILIES.items():
+        adjacencies = []
+        for index, link in own_as:
+            for here, there in (link.endpoints, link.endpoints[::-1]):
+                ours, theirs = (addresses.links[index, end.node] for end in (here, there))
+                if pair := common_subnet(ours, theirs, version):
+                    hop = NextHop(pair[1], here.interface)
+                    adjacencies.append(Adjacency(here.node, there.node, link.cost, hop))
+        targets = {
+            name: [str(address.ip) for address in addresses.loopbacks[name] if address.version == version]
+            + far_ends(name, family, sessions)
+            for name in speakers
+        }
+        for name, found in interior_routes(adjacencies, targets).items():
+            routes[name] = (*routes.get(name, ()), *found)
+    return routes
+
+
+def _plan_node(
+    topology: Topology,
+    name: str,
+    addresses: AddressPlan,
+    ends: list[Ends],
+    interior: tuple[InteriorRoute, ...],
+) -> NodePlan:
     loopback = addresses.loopbacks[name]
     node = topology.nodes[name]
     return NodePlan(
@@ -157,6 +199,7 @@ def _plan_node(topology: Topology, name: str, addresses: AddressPlan, ends: list
         router_id=addresses.router_ids[name],
         originate=tuple(map(str, node.bgp.announce)) if node.bgp else (),
         daemon=node.bgp.daemon if node.bgp else "exabgp",
+        interior=interior,
     )
 
 

@@ -105,6 +105,18 @@ def plan_sessions(
     return tuple(sessions)
 
 
+def far_ends(node: str, family: Family, sessions: Iterable[SessionPlan]) -> list[str]:
+    """The addresses of other ASes that a router tells its own AS as next hops, instead of itself."""
+    pairs = [
+        (session, *session.seen_from(node))
+        for session in sessions
+        if session.family == family and node in [end.node for end in session.ends]
+    ]
+    if all(local.settings.next_hop_self for session, local, _ in pairs if session.internal):
+        return []
+    return [peer.address for session, _, peer in pairs if not session.internal]
+
+
 class _Passwords:
     """One TCP MD5 key for each link of an external session, or each pair of nodes of an internal one."""
 

@@ -9,9 +9,10 @@ from control.bgp.configuration import NeighborConfig, SpeakerConfig
 from control.bgp.model import AddressFamily, Event, SnapshotEnd
 from control.bgp.speaker import SPEAKER_ENDED, Speaker
 from control.guard.channel import InterfaceChange, InterfaceState
+from control.resolution import Interior
 from control.router import Router, Session, SessionChange
 from control.routes.kernel import NetlinkKernel
-from control.routes.model import Refused
+from control.routes.model import NextHop, Refused
 from control.routes.table import RouteTable
 from netns_lab.directory import LabDirectory
 from netns_lab.event_log import EventKind, EventLog
@@ -54,6 +55,7 @@ class LabRouter:
         self._now_ns = now_ns
         self.interfaces = dict(interfaces)
         self._kernel = NetlinkKernel(node.namespace)
+        self._interior = interior_of(node, interfaces)
         down = [state.ifindex for state in interfaces.values() if not state.usable]
         config = speaker_config(plan, node)
         self.speaker = Speaker(
@@ -72,7 +74,7 @@ class LabRouter:
             self.speaker.send,
             self._session_changed,
             self._refused,
-            interior={},
+            interior=self._interior,
             configure=self.speaker.configure,
             on_warning=self._warned,
         )
@@ -123,6 +125,7 @@ class LabRouter:
             or node.originate != self.node.originate
             or sessions.keys() != self.router.sessions.keys()
             or any(not session.is_of(self.router.sessions[name]) for name, session in sessions.items())
+            or interior_of(node, interfaces) != self._interior
         )
 
     def follow(self, node: NodePlan, interfaces: Mapping[str, InterfaceState]) -> None:
@@ -261,19 +264,40 @@ def speaker_config(plan: LabPlan, node: NodePlan) -> SpeakerConfig:
                 _FAMILIES[session.family],
                 session.password.reveal(),
                 local.hold_time_s,
+                local.settings,
+                plan.node(peer.node).router_id,
             )
         )
     return SpeakerConfig(node.name, node.asn, node.router_id, tuple(neighbors))
 
 
 def sessions_of(plan: LabPlan, node: NodePlan, interfaces: Mapping[str, InterfaceState]) -> list[Session]:
-    """The sessions of a router, all down."""
-    links = {interface.name: interface.link for interface in node.interfaces}
+    """The sessions of a router, all down; one inside the AS goes over what leads to the peer's loopback."""
+    ways = {
+        route.prefix.partition("/")[0]: {hop.interface for hop in route.next_hops} for route in node.interior
+    }
     sessions = []
     for session in plan.sessions_of(node.name):
         local, peer = session.seen_from(node.name)
-        # An interface that went with its engine has no number; none is 0.
-        ifindex = interfaces[local.interface].ifindex if local.interface in interfaces else 0
-        where = links[local.interface], local.interface, frozenset({ifindex})
-        sessions.append(Session(peer.address, peer.node, *where))
+        over = ways.get(peer.address, set()) if session.internal else {local.interface}
+        ifindexes = frozenset(_ifindex(interfaces, name) for name in over)
+        sessions.append(
+            Session(peer.address, peer.node, ", ".join(session.links), local.interface, ifindexes)
+        )
     return sessions
+
+
+def interior_of(node: NodePlan, interfaces: Mapping[str, InterfaceState]) -> dict[str, Interior]:
+    """The routes of a router inside its AS, by prefix."""
+    return {
+        route.prefix: Interior(
+            frozenset(NextHop(hop.address, _ifindex(interfaces, hop.interface)) for hop in route.next_hops),
+            route.cost,
+        )
+        for route in node.interior
+    }
+
+
+def _ifindex(interfaces: Mapping[str, InterfaceState], name: str) -> int:
+    """An interface that went with its engine has no number; none is 0."""
+    return interfaces[name].ifindex if name in interfaces else 0

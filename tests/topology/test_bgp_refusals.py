@@ -38,7 +38,7 @@ REFUSALS = {
     ),
     "neighbor without a link": (
         on_r1("neighbors: {r1: {}}"),
-        "3: nodes.r1.bgp.neighbors.r1: found 'r1', which no link that peers joins to r1",
+        "3: nodes.r1.bgp.neighbors.r1: found 'r1', expected a node on a link of r1 that peers: r2",
     ),
     "term that does nothing": (
         on_r1("neighbors: {r2: {import: [{prefixes: [10.2.0.0/16]}]}}"),

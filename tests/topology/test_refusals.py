@@ -114,10 +114,6 @@ REFUSALS = {
         on_r1("announce: [10.2.0.0/16]"),
         "4: nodes.r2.bgp.announce[0]: found '10.2.0.0/16', which r1 announces already, expected one origin",
     ),
-    "same ASN": (
-        changed(3, "  r1: {bgp: {asn: 64513, announce: [10.1.0.0/16]}}"),
-        f"7: links[0]: r1 and r2 have the same ASN 64513: iBGP is {NOT_YET}, expected `peer: false`",
-    ),
     "password": (on_r1("password: 'sec ret'"), f"3: nodes.r1.bgp.password: {HIDDEN}, {PASSWORD}"),
     "password number": (on_r1("password: 12345"), f"3: nodes.r1.bgp.password: {HIDDEN}, {PASSWORD}"),
     # links
