@@ -3,7 +3,7 @@
 Decides and keeps state; what it decides goes at once to the route table and the speaker it was given.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from control.bgp import commands
@@ -15,7 +15,7 @@ from control.bgp.policy import LimitAction
 from control.bgp.rib import Rib
 from control.resolution import Interior, Resolution
 from control.routes.grouping import NO_NEXT_HOPS
-from control.routes.model import NextHop, NextHops, Refused
+from control.routes.model import FAMILIES, NextHop, NextHops, Refused
 from control.routes.table import RouteTable
 
 
@@ -165,17 +165,17 @@ class Router:
         """Removes everything that this router has in the kernel."""
         self._report([*self._routes.reconcile({}), *self._routes.originate(())])
 
-    def interface_usable(self, ifindex: int) -> None:
+    def interface_usable(self, ifindex: int, families: Collection[str] = FAMILIES) -> None:
         """An interface may carry traffic again: paths over it count, and sessions are tried at once."""
-        self._report(self._routes.link_changed(ifindex, True))
-        over_it = [s for s in self.sessions.values() if ifindex in s.ifindexes]
+        self._report(self._routes.link_changed(ifindex, True, families))
+        over_it = [s for s in self.sessions.values() if ifindex in s.ifindexes and self._has_way(s)]
         self._send([commands.reconnect(s.neighbor) for s in over_it if not s.up and not s.held])
         self._apply(self._resolve())
 
-    def interface_lost(self, ifindex: int) -> bool:
+    def path_loss(self, ifindex: int, families: Collection[str] = FAMILIES) -> bool:
         """Moves traffic off an interface; whether there was any. To be followed by `end_sessions`."""
         groups = self._routes.fib.groups
-        self._report(self._routes.link_changed(ifindex, False))
+        self._report(self._routes.link_changed(ifindex, False, families))
         return self._routes.fib.groups != groups
 
     def end_sessions(self, ifindex: int, reason: str, now_ns: int) -> None:

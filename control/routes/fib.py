@@ -5,12 +5,13 @@ out of their groups, drops a group with its last member and routes with their gr
 The installed view follows the same rule when `link_down` is called.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Self
 
 from control.routes.grouping import NO_NEXT_HOPS, Group, Grouping
 from control.routes.messages import ROUTE_METRIC, UNREACHABLE_METRIC
 from control.routes.model import (
+    FAMILIES,
     DeleteGroup,
     DeleteNexthop,
     DeleteRoute,
@@ -46,7 +47,7 @@ class Fib:
         self._present: set[NextHop] = set()  # in the kernel
         self._idle: set[NextHop] = set()  # of those, perhaps in no group
         self._unreachable: set[Prefix] = set()
-        self._down = set(down)
+        self._down = {(ifindex, family) for ifindex in down for family in FAMILIES}
         self._doubtful: set[Group] = set()  # not known to be as wanted
         self._strays: list[Operation] = []  # remove what was found and has no place here
 
@@ -68,8 +69,8 @@ class Fib:
         return {group.id: group.members for group in self._grouping.groups.values() if group.members}
 
     def is_usable(self, next_hop: NextHop) -> bool:
-        """Whether the link of a next hop is up."""
-        return next_hop.ifindex not in self._down
+        """Whether the link of a next hop is up, in its family."""
+        return (next_hop.ifindex, next_hop.family_name) not in self._down
 
     def group_id(self, prefix: Prefix) -> int | None:
         """The group the installed route of a prefix points at; None without one."""
@@ -134,13 +135,17 @@ class Fib:
         self._delete_idle(plan)
         return plan.operations()
 
-    def link_down(self, ifindex: int) -> list[Operation]:
-        """Take a link that lost carrier or was taken down out of all groups, until `link_up`.
+    def link_down(self, ifindex: int, families: Collection[str] = FAMILIES) -> list[Operation]:
+        """Take a link that lost carrier, or the way in one family, out of all groups, until `link_up`.
 
         Prefixes that had no other way have no route until then.
         """
-        self._down.add(ifindex)
-        lost = {next_hop for next_hop in self._present if next_hop.ifindex == ifindex}
+        self._down |= {(ifindex, family) for family in families}
+        lost = {
+            next_hop
+            for next_hop in self._present
+            if next_hop.ifindex == ifindex and next_hop.family_name in families
+        }
         plan = _Plan()
         for group in self._grouping.groups.values():
             if lost & group.members:
@@ -153,15 +158,15 @@ class Fib:
         self._delete_idle(plan)
         return plan.operations()
 
-    def link_up(self, ifindex: int) -> None:
+    def link_up(self, ifindex: int, families: Collection[str] = FAMILIES) -> None:
         """Allow a link's next hops again: the next `update`, an empty one too, puts back what is wanted."""
-        if ifindex in self._down:
-            self._down.remove(ifindex)
-            self._doubtful |= {
-                group
-                for group in self._grouping.groups.values()
-                if any(next_hop.ifindex == ifindex for next_hop in group.wanted)
-            }
+        back = {(ifindex, family) for family in families} & self._down
+        self._down -= back
+        self._doubtful |= {
+            group
+            for group in self._grouping.groups.values()
+            if any((next_hop.ifindex, next_hop.family_name) in back for next_hop in group.wanted)
+        }
 
     def resync(self, installed: Installed) -> list[Operation]:
         """Replace the installed view by a dump; the operations that make it as wanted."""
@@ -173,7 +178,7 @@ class Fib:
         """What the group is to have in the kernel: nothing if no prefix is in it."""
         if not group.prefixes:
             return NO_NEXT_HOPS
-        return frozenset(next_hop for next_hop in group.wanted if next_hop.ifindex not in self._down)
+        return frozenset(filter(self.is_usable, group.wanted))
 
     def _put_members(self, plan: "_Plan", members: NextHops) -> tuple[int, ...]:
         """The ids of next hops, those put in the kernel first that it does not have."""

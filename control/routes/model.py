@@ -9,6 +9,10 @@ Prefix: TypeAlias = str
 """address/length as inet_ntop writes the address, with no bits beyond the length."""
 
 
+FAMILIES = ("ipv4", "ipv6")
+"""Of next hops, by the names that plans and the guard use."""
+
+
 class NextHop(NamedTuple):
     """A neighbor's address on a device; `gateway` as inet_ntop writes it."""
 
@@ -19,6 +23,11 @@ class NextHop(NamedTuple):
     def family(self) -> socket.AddressFamily:
         """The address family of the gateway."""
         return family_of(self.gateway)
+
+    @property
+    def family_name(self) -> str:
+        """The same, as one of FAMILIES."""
+        return "ipv6" if ":" in self.gateway else "ipv4"
 
 
 NextHops: TypeAlias = frozenset[NextHop]

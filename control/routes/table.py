@@ -1,9 +1,9 @@
 """The routes of one namespace kept as wanted, whatever the kernel did meanwhile."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from control.routes.fib import Fib
-from control.routes.model import Kernel, NextHops, Operation, Prefix, Refused
+from control.routes.model import FAMILIES, Kernel, NextHops, Operation, Prefix, Refused
 
 
 class RouteTable:
@@ -30,11 +30,11 @@ class RouteTable:
         """Make `prefixes` all unreachable routes there are."""
         return self._carry_out(self.fib.originate(prefixes))
 
-    def link_changed(self, ifindex: int, usable: bool) -> list[Refused]:
+    def link_changed(self, ifindex: int, usable: bool, families: Collection[str] = FAMILIES) -> list[Refused]:
         """Move traffic off a link that is not usable any more, or back on one that is again."""
         if not usable:
-            return self._carry_out(self.fib.link_down(ifindex))
-        self.fib.link_up(ifindex)
+            return self._carry_out(self.fib.link_down(ifindex, families))
+        self.fib.link_up(ifindex, families)
         return self.update({})
 
     def check(self) -> list[Refused]:

@@ -145,7 +145,7 @@ class LabRouter:
             return
         reason = change.witness
         self._log.add(EventKind.INTERFACE_DOWN, subject, f"{subject} is down ({reason})", change.t_ns)
-        if self.router.interface_lost(change.ifindex):
+        if self.router.path_loss(change.ifindex):
             text = f"{name} took {interface} out of its nexthop groups"
             self._log.add(EventKind.ROUTES_MOVED, name, text, change.moved_ns, interface=interface)
         self.router.end_sessions(change.ifindex, f"{interface}: {reason}", self._now_ns())

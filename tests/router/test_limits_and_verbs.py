@@ -76,7 +76,7 @@ class Setting:
 
     def lose(self, ifindex: int) -> None:
         self.kernel.link_down(ifindex)
-        self.router.interface_lost(ifindex)
+        self.router.path_loss(ifindex)
         self.router.end_sessions(ifindex, "carrier", 2)
 
     def regain(self, ifindex: int) -> None:
@@ -132,6 +132,24 @@ def test_a_session_over_two_links_ends_with_the_last_and_traffic_leaves_each() -
     setting.regain(11)
     assert setting.hops(f"{NEAR}/32") == {WAYS[11]}
     assert commands.reconnect(NEAR) in setting.take()
+
+
+def test_a_way_lost_in_one_family_takes_nothing_from_the_other() -> None:
+    setting = Setting()
+    setting.receive(announce(OTHER_AS))
+    assert not setting.router.path_loss(10, ["ipv6"])
+    setting.router.end_sessions(10, "BFD", 2)
+    assert setting.hops() == {NextHop(OTHER_AS, 10)}
+    assert setting.router.sessions[OTHER_AS].up
+    assert setting.router.path_loss(10, ["ipv4"])
+    setting.router.end_sessions(10, "BFD", 2)
+    assert setting.hops() == frozenset()
+    assert setting.router.sessions[OTHER_AS].reason == "BFD"
+    setting.take()
+    setting.router.interface_usable(10, ["ipv6"])
+    assert setting.take() == []
+    setting.router.interface_usable(10, ["ipv4"])
+    assert setting.take() == [commands.reconnect(OTHER_AS)]
 
 
 def test_a_next_hop_behind_a_lost_interface_counts_again_when_that_is_back() -> None:

@@ -115,7 +115,7 @@ class Setting:
         self.hear_loss(neighbor, "loss of signal", self.now_ns)
 
     def hear_loss(self, neighbor: str, reason: str, now_ns: int) -> None:
-        self.router.interface_lost(IFINDEX[neighbor])
+        self.router.path_loss(IFINDEX[neighbor])
         self.router.end_sessions(IFINDEX[neighbor], reason, now_ns)
 
     def regain(self, neighbor: str) -> None:

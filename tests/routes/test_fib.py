@@ -233,6 +233,19 @@ def test_routes_the_kernel_dropped_unheard_come_back_when_their_group_is_rewritt
     assert [kernel.next_hops(prefix) for prefix in prefixes] == [hops(12)] * 2
 
 
+def test_a_way_lost_in_one_family_is_lost_in_no_other() -> None:
+    kernel = ModelKernel()
+    table = RouteTable(kernel)
+    table.update({"10.1.0.0/16": hops(11, 12), "fd01::/48": frozenset(IPV6[:2])})
+    table.link_changed(11, False, ["ipv6"])
+    assert kernel.next_hops("10.1.0.0/16") == hops(11, 12)
+    assert kernel.next_hops("fd01::/48") == {IPV6[1]}
+    table.link_changed(11, False, ["ipv4"])
+    table.link_changed(11, True, ["ipv6"])
+    assert kernel.next_hops("10.1.0.0/16") == hops(12)
+    assert kernel.next_hops("fd01::/48") == set(IPV6[:2])
+
+
 def test_an_originated_prefix_is_unreachable_once_also_after_adoption() -> None:
     kernel = ModelKernel()
     fib = Fib()
