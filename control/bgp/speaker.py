@@ -79,6 +79,8 @@ class Speaker:
         self._writer: asyncio.StreamWriter | None = None
         self._waiting: list[str] = []  # commands for when there is a connection
         self._task: asyncio.Task[None] | None = None
+        self._released = asyncio.Event()
+        self._released.set()
 
     @property
     def pid(self) -> int | None:
@@ -86,8 +88,9 @@ class Speaker:
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
-        """Start the child; raises OSError or ValueError when that cannot even be tried."""
-        self._spawn()
+        """Start the child unless it is held; raises OSError or ValueError when that cannot even be tried."""
+        if self._released.is_set():
+            self._spawn()
         self._task = asyncio.get_running_loop().create_task(self._supervise())
 
     def adopt(self, pid: int) -> None:
@@ -105,10 +108,11 @@ class Speaker:
         self._child, other._child = other._child, None
         self._helper, other._helper = other._helper, None
         self.restarts = other.restarts
-        if self._process is None:
-            self._spawn()
-        else:
+        self._released = other._released
+        if self._process is not None:
             self._reconfigure()
+        elif self._released.is_set():
+            self._spawn()
         self._task = asyncio.get_running_loop().create_task(self._supervise())
 
     def configure(self, config: SpeakerConfig) -> None:
@@ -123,6 +127,21 @@ class Speaker:
         """Pass commands to ExaBGP. Without a connection they are dropped; the next snapshot shows that."""
         if self._writer is not None:
             self._writer.write("".join(f"{command}\n" for command in commands).encode())
+
+    @property
+    def held(self) -> bool:
+        """Whether the child is not to run."""
+        return not self._released.is_set()
+
+    def hold(self) -> None:
+        """Kill the child and do without one until `release`."""
+        self._released.clear()
+        if self._process is not None:
+            self._process.send(signal.SIGKILL)
+
+    def release(self) -> None:
+        """Let the child be started again."""
+        self._released.set()
 
     async def detach(self) -> None:
         """Stop attending to the child and leave it running."""
@@ -143,6 +162,8 @@ class Speaker:
 
     async def _supervise(self) -> None:
         loop = asyncio.get_running_loop()
+        if self._process is None:
+            await self._restart(0.0)
         while self._process is not None:
             started_s = loop.time()
             await self._attend(self._process)
@@ -159,6 +180,7 @@ class Speaker:
     async def _restart(self, lived_s: float) -> None:
         while self._process is None:
             await asyncio.sleep(self._backoff.delay_s(lived_s))
+            await self._released.wait()
             try:
                 self._spawn()
                 self.restarts += 1

@@ -105,6 +105,22 @@ def link_names(context: typer.Context) -> list[str]:
         return []
 
 
+def group_names(context: typer.Context) -> list[str]:
+    """The groups of the lab that the command line means."""
+    lab = _lab(context)
+    try:
+        return list(read_names(lab).groups) if lab else []
+    except (LabError, OSError):
+        return []
+
+
+def fault_names(context: typer.Context) -> list[str]:
+    """The names of what the command line says is to be healed."""
+    of_kind = {"link": link_names, "node": node_names, "group": group_names}
+    kind = context.params.get("kind") or next(iter(context.args), "")
+    return of_kind[kind](context) if kind in of_kind else []
+
+
 def link_directions(context: typer.Context) -> list[str]:
     """Both directions of the link that the command line names first."""
     lab = _lab(context)

@@ -53,10 +53,10 @@ class Controller:
         self._guarding = Supervisor(lambda: launch_guard(directory), lambda: not directory.is_ending())
         self._interfaces = {(state.node, state.interface): state for state in self.guard.wait()}
         self.announcements = Announcements(self)
+        self.faults = Faults(self)
         self.routers = {node.name: self.make_router(node) for node in self.plan.nodes if node.runs_exabgp}
         self.services = Services(directory, self.log)
         self.impairing = Impairing(self)
-        self.faults = Faults(self)
         self.views = Views(self, map_counters(directory.counters))
         self._awaiting: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -70,9 +70,9 @@ class Controller:
         for router in self.routers.values():
             conf = str(router.speaker.configuration_path)
             router.start(next((pid for pid, words in running.items() if conf in words), None))
-        await self.services.follow(self.plan.nodes)
+        await self.services.follow(self.living_nodes())
         self.impairing.resume()
-        self.faults.resume()
+        await self.faults.resume()
         server = await asyncio.start_unix_server(
             self._serve, self.directory.controller_socket, limit=MAXIMUM_LINE_OCTETS
         )
@@ -83,6 +83,7 @@ class Controller:
         server.close()
         self._guarding.close()
         self.impairing.detach()
+        self.faults.close()
         await self.services.detach()
         await asyncio.gather(*(router.detach() for router in self.routers.values()))
 
@@ -168,7 +169,14 @@ class Controller:
         """A router of the plan, not started yet."""
         interfaces = self.interfaces_of(node.name)
         originate = self.announcements.of(node.name).union(node.originate)
-        return LabRouter(self.plan, node, self.directory, self.log, self.now_ns, interfaces, originate)
+        router = LabRouter(self.plan, node, self.directory, self.log, self.now_ns, interfaces, originate)
+        if node.name in self.faults.dead:
+            router.hold()
+        return router
+
+    def living_nodes(self) -> list[NodePlan]:
+        """The nodes in which something may be started."""
+        return [node for node in self.plan.nodes if node.name not in self.faults.dead]
 
     def interfaces_of(self, node: str) -> dict[str, InterfaceState]:
         """The interfaces of a router as the guard told of them last, by name."""

@@ -157,6 +157,7 @@ def _fault_rows(document: dict[str, Any]) -> Rows:
             fault["name"],
             fault["mode"],
             fault["direction"] or " ".join([*fault["nodes"], *fault["links"]]),
+            fault["did"],
             local_time(fault["since"]),
             "by `quadlink heal`" if fault["heals_in_s"] is None else f"{fault['heals_in_s']:.1f} s",
         )
@@ -199,7 +200,7 @@ TOPICS = {
     ),
     "bgp": Topic(("node", "peer", "link", "neighbor", "state", "for s", "prefixes", "reason"), _bgp_rows),
     "routes": Topic(("node", "prefix", "nhid", "paths", "next hops"), _route_rows),
-    "faults": Topic(("kind", "name", "mode", "what", "since", "heals in"), _fault_rows),
+    "faults": Topic(("kind", "name", "mode", "what", "did", "since", "heals in"), _fault_rows),
     "events": Topic(("time", "kind", "what happened"), _event_rows),
 }
 

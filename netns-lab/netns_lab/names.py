@@ -31,10 +31,11 @@ class NodePlace:
 
 @dataclass(frozen=True, slots=True)
 class LabNames:
-    """The nodes and links of a lab, in file order; a link has the names of its two nodes."""
+    """The nodes, links and groups of a lab, in file order; a link has the names of its two nodes."""
 
     nodes: tuple[NodePlace, ...]
     links: Mapping[str, tuple[str, str]]
+    groups: tuple[str, ...] = ()
 
     def node(self, name: str) -> NodePlace:
         """Raises LabError with the nearest name where there is no such node."""
@@ -65,4 +66,5 @@ def read_names(directory: LabDirectory) -> LabNames:
     return LabNames(
         tuple(NodePlace(node["name"], node["namespace"], node["env"]) for node in plan["nodes"]),
         {link["name"]: (link["ends"][0]["node"], link["ends"][1]["node"]) for link in plan["links"]},
+        tuple(plan["groups"]),
     )

@@ -44,7 +44,7 @@ async def reload(controller: Controller) -> Document:
         else:
             replaced.append(await _replace(controller, plan, name))
     controller.announcements.follow()
-    await controller.services.follow(plan.nodes)
+    await controller.services.follow(controller.living_nodes())
     await _replayed(replaced)
     names = sorted(router.node.name for router in (*gone, *replaced))
     if names:

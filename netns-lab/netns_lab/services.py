@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from pathlib import Path
 
 from control.backoff import Backoff
@@ -87,10 +87,10 @@ class Service:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    async def stop(self) -> None:
-        """Ends the program and all that it started."""
+    async def stop(self, first: signal.Signals = signal.SIGTERM) -> None:
+        """Ends the program and all that it started, by this signal if that does."""
         await self.detach()
-        await self._end_what_is_left()
+        await self._end_what_is_left(first)
         self._bury()
         self._record.unlink(missing_ok=True)
 
@@ -165,7 +165,7 @@ class Service:
         child, self._child = self._child, None
         return None if child is None else child.wait()
 
-    async def _end_what_is_left(self) -> None:
+    async def _end_what_is_left(self, first: signal.Signals = signal.SIGTERM) -> None:
         """Ends every process of the service: it has its name in its environment or is of its session."""
         session = json.loads(self._record.read_bytes())["pid"] if self._record.exists() else None
         processes = []
@@ -176,7 +176,7 @@ class Service:
                     processes.append(process)
                 else:
                     process.close()
-        await asyncio.gather(*(process.end(signal.SIGTERM, PATIENCE_S) for process in processes))
+        await asyncio.gather(*(process.end(first, PATIENCE_S) for process in processes))
         for process in processes:
             process.close()
 
@@ -217,6 +217,11 @@ class Services:
             if key not in self._services:
                 self._services[key] = Service(self._directory, node, service, self._log)
                 self._services[key].start()
+
+    async def kill(self, nodes: Set[str]) -> None:
+        """Ends what runs in these nodes by SIGKILL; it starts again once `follow` names them."""
+        killed = [key for key in self._services if key[0] in nodes]
+        await asyncio.gather(*(self._services.pop(key).stop(signal.SIGKILL) for key in killed))
 
     async def detach(self) -> None:
         """Leaves all of them running."""

@@ -95,6 +95,14 @@ class LabRouter:
         self.speaker.start()
         self._log.add(EventKind.SPEAKER_STARTED, name, f"ExaBGP of {name} started")
 
+    def hold(self) -> None:
+        """Kills the ExaBGP child and keeps it from being restarted until `release`."""
+        self.speaker.hold()
+
+    def release(self) -> None:
+        """Has the ExaBGP child started again; one that runs goes on."""
+        self.speaker.release()
+
     def succeed(self, other: "LabRouter") -> None:
         """Takes over from a detached one of the same node: its ExaBGP child, which goes by the new plan."""
         self.speaker.succeed(other.speaker)
@@ -175,7 +183,7 @@ class LabRouter:
             EventKind.SPEAKER_DIED,
             self.node.name,
             f"ExaBGP of {self.node.name} {how} (status {status}), and {len(self._lost_with_speaker)} "
-            "sessions with it; it is restarted",
+            f"sessions with it; it is {'kept from restarting' if self.speaker.held else 'restarted'}",
             self._died_ns,
         )
 

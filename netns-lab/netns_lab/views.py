@@ -18,6 +18,7 @@ from netns_lab.rates import Readings, direction_documents
 
 if TYPE_CHECKING:
     from netns_lab.controller import Controller
+    from netns_lab.speakers import LabRouter
 
 EVENTS_SHOWN = 20
 NS_PER_S = 1e9
@@ -58,7 +59,7 @@ class Views:
             f"ExaBGP of {name} does not run and is restarted with back-off; "
             f"it said: {last_line(router.speaker.log_path)}"
             for name, router in controller.routers.items()
-            if router.speaker.pid is None
+            if router.speaker.pid is None and not router.speaker.held
         ]
         found += controller.services.problems()
         found += [
@@ -108,7 +109,7 @@ class Views:
                     "kind": node.kind,
                     "namespace": node.namespace,
                     "asn": node.asn,
-                    "bgp": None if router is None else "running" if pid else "restarting",
+                    "bgp": None if router is None else "running" if pid else _without_speaker(router),
                     "exabgp_pid": pid,
                     "restarts": router.speaker.restarts if router else None,
                     "announces": len(router.router.originated) if router else None,
@@ -241,6 +242,10 @@ class Views:
             for name, router in self._controller.routers.items()
             for route in router.installed()
         ]
+
+
+def _without_speaker(router: LabRouter) -> str:
+    return "dead" if router.speaker.held else "restarting"
 
 
 def _carrier(end: EndState) -> bool | None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 from netns_lab.directory import LabError
-from netns_lab.faults.model import Fault, read_fault, refusal
+from netns_lab.faults.model import Fault, refusal
 from netns_lab.faults.registry import Registry
+from netns_lab.faults.request import read_fault
 from netns_lab.plan import LabPlan
 from netns_lab.planning import plan_lab
 from netns_lab.topology import load_topology

@@ -84,7 +84,11 @@ def test_watching_as_json_prints_one_document_a_line(quad: Lab) -> None:
     assert (fault["link"], fault["mode"], fault["direction"]) == ("ch1", "one-way", "gcp->aws")
     assert 0 < fault["heals_in_s"] <= 60
     table = quad.run("inspect", "faults").stdout
-    assert re.search(r"^link +ch1 +one-way +gcp->aws +\d\d:\d\d:\d\d\.\d{3} +[\d.]+ s$", table, re.MULTILINE)
+    assert re.search(
+        r"^link +ch1 +one-way +gcp->aws +the frames of one end are lost +\d\d:\d\d:\d\d\.\d{3} +[\d.]+ s$",
+        table,
+        re.MULTILINE,
+    )
 
 
 def test_several_labs_are_shown_side_by_side(quad: Lab) -> None:

@@ -4,12 +4,21 @@ from typing import Annotated, Any
 
 import typer
 
-from netns_lab.completion import fault_kinds, fault_modes, impairment_words, link_names, node_names
+from netns_lab.completion import (
+    fault_kinds,
+    fault_modes,
+    fault_names,
+    group_names,
+    impairment_words,
+    link_names,
+    node_names,
+)
 from netns_lab.directory import LabError
 from netns_lab.options import FormatOption, Name, lab, need_root, output, seconds
 
 fail_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
+Mode = Annotated[str, typer.Option(help="How it fails.", autocompletion=fault_modes)]
 ForTime = Annotated[str | None, typer.Option("--for", help="Heal by itself after this long.")]
 FromNode = Annotated[
     str | None,
@@ -29,7 +38,7 @@ Count = Annotated[int | None, typer.Option(help="flap: how many times; without e
 def fail_link(
     link: Annotated[str, typer.Argument(help="The link's name.", autocompletion=link_names)],
     words: Words = None,
-    mode: Annotated[str, typer.Option(help="How it fails.", autocompletion=fault_modes)] = "carrier",
+    mode: Mode = "carrier",
     from_node: FromNode = None,
     period: Period = None,
     count: Count = None,
@@ -54,13 +63,64 @@ def fail_link(
       sudo ./quadlink fail link ch4 --mode flap --period 500ms --count 10
       sudo ./quadlink fail link ch1 --mode brownout loss=5% delay=20ms
     """
-    options = {
+    _fail("link", link, mode, for_time, _wire_options(words, from_node, period, count), name, format)
+
+
+@fail_app.command("node")
+def fail_node(
+    node: Annotated[str, typer.Argument(help="The node's name.", autocompletion=node_names)],
+    mode: Mode = "dead",
+    for_time: ForTime = None,
+    name: Name = None,
+    format: FormatOption = None,
+) -> None:
+    """Fail a node.
+
+    \b
+    dead      its links lose carrier, its daemons and services get SIGKILL, it forwards nothing
+    frozen    every frame from and to it is lost, carrier stays; what runs in it is not told
+
+    \b
+    Examples:
+      sudo ./quadlink fail node gcp
+      sudo ./quadlink fail node aws --mode frozen --for 5s
+    """
+    _fail("node", node, mode, for_time, {}, name, format)
+
+
+@fail_app.command("group")
+def fail_group(
+    group: Annotated[str, typer.Argument(help="The group's name.", autocompletion=group_names)],
+    words: Words = None,
+    mode: Mode = "carrier",
+    from_node: FromNode = None,
+    period: Period = None,
+    count: Count = None,
+    for_time: ForTime = None,
+    name: Name = None,
+    format: FormatOption = None,
+) -> None:
+    """Fail all that shares a risk: the links of a group, its nodes and their links, at once.
+
+    Modes are those of links. With carrier its nodes are dead, with silent they are frozen.
+
+    \b
+    Examples:
+      sudo ./quadlink fail group facility-a
+      sudo ./quadlink fail group facility-a --mode silent --for 10s
+    """
+    _fail("group", group, mode, for_time, _wire_options(words, from_node, period, count), name, format)
+
+
+def _wire_options(
+    words: list[str] | None, from_node: str | None, period: str | None, count: int | None
+) -> dict[str, Any]:
+    return {
         "from_node": from_node,
         "impairment": _impairment(words),
         "period_s": seconds("--period", period) if period is not None else None,
         "count": count,
     }
-    _fail("link", link, mode, for_time, options, name, format)
 
 
 def _impairment(words: list[str] | None) -> dict[str, Any] | None:
@@ -94,25 +154,30 @@ def _fail(
 
 def heal(
     kind: Annotated[
-        str | None, typer.Argument(help="link; nothing named heals everything.", autocompletion=fault_kinds)
+        str | None,
+        typer.Argument(help="What is to be healed; everything if not given.", autocompletion=fault_kinds),
     ] = None,
     target: Annotated[
-        str | None, typer.Argument(help="The link's name.", metavar="NAME", autocompletion=link_names)
+        str | None, typer.Argument(help="Its name.", metavar="NAME", autocompletion=fault_names)
     ] = None,
     name: Name = None,
     format: FormatOption = None,
 ) -> None:
-    """Undo failures, of one link or of all.
+    """Undo failures, of one thing or of all.
 
     \b
     Examples:
       sudo ./quadlink heal
       sudo ./quadlink heal link ch1
+      sudo ./quadlink heal group facility-a
     """
     from netns_lab.api import ControllerClient
+    from netns_lab.faults.model import FaultKind
+    from netns_lab.output import choices
 
-    if kind is not None and (kind != "link" or target is None):
-        raise LabError("heal: expected nothing, or `link NAME`")
+    if kind is not None and (kind not in list(FaultKind) or target is None):
+        things = choices(f"`{each} NAME`" for each in FaultKind)
+        raise LabError(f"heal: expected nothing, or {things}")
     need_root()
     with ControllerClient(lab(name)) as controller:
         result = controller.call("heal", kind=kind, name=target)

@@ -6,21 +6,39 @@ what is done to links by itself, in time, and tells of it.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import Coroutine
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dataplane.interface import FaultEvent, LinkState
 from dataplane.lines import Document
 from netns_lab.clock import wall_time
 from netns_lab.directory import LabError
 from netns_lab.event_log import EventKind
-from netns_lab.faults.model import Fault, FaultOptions, reach, read_fault, refusal, wire_fault
+from netns_lab.faults.model import TEXTS, WIRE_MODES, Fault, FaultKind, FaultOptions, dead_nodes, refusal
 from netns_lab.faults.registry import Registry
+from netns_lab.faults.request import reach, read_fault
+from netns_lab.faults.wires import WireFaults
 
 if TYPE_CHECKING:
     from netns_lab.controller import Controller
 
 NS_PER_S = 1e9
+
+
+class Actor(Protocol):
+    """Who does the faults of some modes. All is done again without harm."""
+
+    async def begin(self, fault: Fault, for_s: float | None) -> int:
+        """Does it; the monotonic time in ns just before. Raises LabError."""
+
+    async def resume(self, fault: Fault) -> None:
+        """Goes on with one that an earlier controller began."""
+
+    async def end(self, fault: Fault) -> int:
+        """Undoes it once it is in the registry no more; the time in ns."""
 
 
 class Faults:
@@ -29,17 +47,26 @@ class Faults:
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
         self._registry = Registry(controller.directory.faults)
+        self._actors: dict[str, Actor] = dict.fromkeys(WIRE_MODES, WireFaults(controller, self._registry))
+        self._changing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    def resume(self) -> None:
-        """Takes over what earlier controllers began; what ended meanwhile is told and undone."""
-        if self._controller.engine is None:
-            return
-        on_links = {fault.id for state in self._controller.engine.links() for fault in state.faults}
+    @property
+    def dead(self) -> set[str]:
+        """The nodes on which nothing may be started."""
+        return dead_nodes(self._registry)
+
+    async def resume(self) -> None:
+        """Takes over what earlier controllers began; what ended meanwhile is undone and told."""
+        engine = self._controller.engine
+        on_links = {fault.id for state in (engine.links() if engine else []) for fault in state.faults}
         for fault in self._registry:
-            if fault.id not in on_links:
-                self._ended(fault, fault.until_ns or self._controller.now_ns())
+            if fault.mode in WIRE_MODES and fault.id not in on_links:
+                await self._finish(fault.id, fault.until_ns or self._controller.now_ns())
+            else:
+                await self._actors[fault.mode].resume(fault)
 
-    def fail(
+    async def fail(
         self,
         kind: str,
         name: str,
@@ -48,63 +75,77 @@ class Faults:
         options: dict[str, Any] | None = None,
     ) -> Document:
         """Begins a fault, for a time if one is given; `t_ns` is the moment just before."""
-        plan = self._controller.plan
-        fault = read_fault(plan, self._controller.now_ns(), kind, name, mode, for_s, options or {})
-        if (why := refusal(fault, self._active())) is not None:
-            raise LabError(why)
-        engine = self._controller.running_engine()
-        self._registry.put(fault)
-        try:
-            specification = wire_fault(fault, for_s)
-            assert specification is not None
-            t_ns = engine.fail(fault.id, fault.links, specification)
-        except BaseException:
-            self._registry.take(fault.id)
-            raise
-        until_ns = None if fault.until_ns is None else t_ns + fault.until_ns - fault.since_ns
-        if fault.id in self._registry:
+        async with self._changing:
+            fault = read_fault(
+                self._controller.plan, self._controller.now_ns(), kind, name, mode, for_s, options or {}
+            )
+            if (why := refusal(fault, self._active())) is not None:
+                raise LabError(why)
+            for_s = None if fault.until_ns is None else (fault.until_ns - fault.since_ns) / NS_PER_S
+            self._registry.put(fault)
+            try:
+                t_ns = await self._actors[mode].begin(fault, for_s)
+            except BaseException:
+                self._registry.take(fault.id)
+                with contextlib.suppress(LabError):
+                    await self._actors[mode].end(fault)
+                raise
+            late_ns = t_ns - fault.since_ns
+            until_ns = None if fault.until_ns is None else fault.until_ns + late_ns
             self._registry.put(replace(fault, since_ns=t_ns, until_ns=until_ns))
-        text = f"{fault.subject} failed ({mode})"
-        reached = {"links": fault.links, "nodes": fault.nodes}
-        self._controller.log.add(EventKind.FAULT, name, text, t_ns, mode=mode, fault=kind, **reached)
+            text = f"{fault.subject} failed ({mode})"
+            reached = {"links": fault.links, "nodes": fault.nodes}
+            self._controller.log.add(EventKind.FAULT, name, text, t_ns, mode=mode, fault=kind, **reached)
         return {"kind": kind, "name": name, "mode": mode, "t_ns": t_ns, "id": fault.id}
 
-    def heal(self, kind: str | None = None, name: str | None = None) -> Document:
+    async def heal(self, kind: str | None = None, name: str | None = None) -> Document:
         """Ends every fault, or those of one thing."""
         if kind is not None and name is not None:
             reach(self._controller.plan, kind, name)
-        engine = self._controller.running_engine()
         healed = []
-        for fault in self._active():
-            if kind not in (None, fault.kind) or name not in (None, fault.name):
-                continue
-            known = self._registry.take(fault.id)
-            t_ns = engine.heal(fault.id if known else fault.name)
-            if known:
-                self._tell_end(fault, t_ns)
-            healed.append(fault.subject)
+        async with self._changing:
+            for fault in self._active():
+                if kind not in (None, fault.kind) or name not in (None, fault.name):
+                    continue
+                healed.append(fault.subject)
+                if self._registry.take(fault.id) is None:
+                    self._controller.running_engine().heal(fault.name)
+                else:
+                    self._tell_end(fault, await self._actors[fault.mode].end(fault))
         return {"healed": list(dict.fromkeys(healed))}
 
     def hear(self, event: FaultEvent) -> None:
         """Takes in that the engine began or ended a fault."""
-        fault = next((it for it in self._registry if it.id == event.id), None)
-        if event.fault is None and fault is not None:
-            self._ended(fault, event.t_ns)
-        elif event.id in event.links:  # another client of the engine's: its id is the link's name
+        if event.id in event.links:  # another client of the engine's: its id is the link's name
             self._tell_other(event)
+        elif event.fault is None and event.id in self._registry:
+            self._do(self._finish(event.id, event.t_ns))
 
     def documents(self) -> list[Document]:
-        """Every fault that is active: what it did, until when, and what ends it."""
+        """Every fault that is active: what it did, until when, and what its end will do."""
         now_ns = self._controller.now_ns()
         return [self._document(fault, now_ns) for fault in self._active()]
 
-    def _ended(self, fault: Fault, t_ns: int) -> None:
-        self._registry.take(fault.id)
-        self._tell_end(fault, t_ns)
+    def close(self) -> None:
+        """Leaves every fault to the next controller."""
+        for task in self._tasks:
+            task.cancel()
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _finish(self, id: str, t_ns: int) -> None:
+        """Undoes what is left of a fault that ended by itself."""
+        async with self._changing:
+            if (fault := self._registry.take(id)) is not None:
+                await self._actors[fault.mode].end(fault)
+                self._tell_end(fault, t_ns)
 
     def _tell_end(self, fault: Fault, t_ns: int) -> None:
-        text = f"{fault.subject} healed"
-        self._controller.log.add(EventKind.HEAL, fault.name, text, t_ns, mode=fault.mode, fault=fault.kind)
+        detail = {"mode": fault.mode, "fault": fault.kind}
+        self._controller.log.add(EventKind.HEAL, fault.name, f"{fault.subject} healed", t_ns, **detail)
 
     def _tell_other(self, event: FaultEvent) -> None:
         if event.fault is None:
@@ -116,32 +157,33 @@ class Faults:
     def _active(self) -> list[Fault]:
         """The faults of the registry, and those that other clients of the engine began."""
         engine = self._controller.engine
-        return [
-            *self._registry,
-            *(fault for state in (engine.links() if engine else []) for fault in _others(state)),
-        ]
+        states = engine.links() if engine else []
+        return [*self._registry, *(fault for state in states for fault in _others(state))]
 
     def _document(self, fault: Fault, now_ns: int) -> Document:
         until_ns = fault.until_ns
+        did, will = TEXTS[fault.mode]
         return {
             "id": fault.id,
             "kind": fault.kind,
             "name": fault.name,
             "mode": fault.mode,
-            "link": fault.name if fault.kind == "link" else None,
+            "link": fault.name if fault.kind == FaultKind.LINK else None,
             "direction": self._direction(fault),
             "links": list(fault.links),
             "nodes": list(fault.nodes),
             "since": wall_time(fault.since_ns),
             "until": None if until_ns is None else wall_time(until_ns),
             "heals_in_s": None if until_ns is None else round((until_ns - now_ns) / NS_PER_S, 1),
+            "did": did,
+            "will": will,
         }
 
     def _direction(self, fault: Fault) -> str | None:
         """Whose frames a fault of one link concerns."""
-        if len(fault.links) != 1:
+        if fault.kind != FaultKind.LINK:
             return None
-        one, other = (end.node for end in self._controller.plan.link(fault.links[0]).ends)
+        one, other = (end.node for end in self._controller.plan.link(fault.name).ends)
         sender = fault.options.from_node or (one if fault.mode == "one-way" else None)
         return {None: f"{one}<->{other}", one: f"{one}->{other}", other: f"{other}->{one}"}[sender]
 

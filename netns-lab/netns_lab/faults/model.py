@@ -1,34 +1,52 @@
-"""What can fail and how: kinds, modes, options, what a fault reaches, which exclude each other. Pure."""
+"""What can fail and how: kinds and modes, and which faults exclude each other. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dataplane.links.faults import MAXIMUM_FAULT_S, FaultSpecification
-from dataplane.links.specification import FaultMode, Impairment
-from netns_lab.directory import LabError
-from netns_lab.names import unknown
-from netns_lab.output import choices
-
-if TYPE_CHECKING:
-    from netns_lab.plan import LabPlan
+from dataplane.links.faults import FaultSpecification
+from dataplane.links.specification import FaultMode
 
 
 class FaultKind(StrEnum):
     """What a fault happens to."""
 
     LINK = "link"
+    NODE = "node"
+    GROUP = "group"
 
 
-WIRE_MODES = ("carrier", "silent", "one-way", "flap", "brownout")
-"""What the engine does to links by itself, and ends by itself in time."""
-MODES: dict[FaultKind, tuple[str, ...]] = {FaultKind.LINK: WIRE_MODES}
+LINK_MODES = ("carrier", "silent", "one-way", "flap", "brownout")
+MODES: dict[FaultKind, tuple[str, ...]] = {
+    FaultKind.LINK: LINK_MODES,
+    FaultKind.NODE: ("dead", "frozen"),
+    FaultKind.GROUP: LINK_MODES,
+}
 """How each can fail; the first is meant where none is named."""
-EXCLUSIVE = ("carrier", "silent", "one-way", "flap")
+WIRE_MODES = {
+    **{mode.value: mode for mode in FaultMode},
+    "dead": FaultMode.CARRIER,
+    "frozen": FaultMode.SILENT,
+}
+"""What the engine does to the links of a fault, by its mode; it ends that by itself in time."""
+EXCLUSIVE = ("carrier", "silent", "one-way", "flap", "dead", "frozen")
 """Of these the same thing has one at a time: what another would do could not be told."""
+TEXTS = {
+    "carrier": ("both ends lost carrier", "both ends get carrier back"),
+    "silent": ("every frame is lost, carrier stays", "frames pass again"),
+    "one-way": ("the frames of one end are lost", "they pass again"),
+    "flap": ("carrier comes and goes", "carrier stays"),
+    "brownout": ("frames are impaired", "what else is set stays"),
+    "dead": (
+        "links lost carrier, daemons are killed and kept from restarting, forwarding is off",
+        "carrier, daemons and forwarding come back",
+    ),
+    "frozen": ("every frame from and to it is lost, carrier stays", "frames pass again"),
+}
+"""By mode, what it did and what its end will do."""
 PERIOD_S = 1.0
 
 
@@ -68,7 +86,7 @@ class Fault:
     since_ns: int
     until_ns: int | None = None
     links: tuple[str, ...] = ()
-    nodes: tuple[str, ...] = field(default=())
+    nodes: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -81,74 +99,19 @@ class Fault:
         return self.name if self.kind == FaultKind.LINK else f"{self.kind} {self.name}"
 
 
-def read_fault(
-    plan: LabPlan,
-    now_ns: int,
-    kind: str,
-    name: str,
-    mode: str,
-    for_s: float | None,
-    options: Mapping[str, Any],
-) -> Fault:
-    """A fault as a request asks for it. Raises LabError with one sentence where it cannot be like that."""
-    if kind not in list(FaultKind):
-        raise LabError(f"found {kind!r}, expected {choices(FaultKind)}")
-    modes = MODES[FaultKind(kind)]
-    if mode not in modes:
-        raise LabError(f"found mode {mode!r}, expected {', '.join(modes)}")
-    said = _read_options(mode, options)
-    links, nodes = reach(plan, kind, name)
-    if mode == "flap" and said.count is not None:
-        for_s = said.count * (said.period_s or PERIOD_S) if for_s is None else for_s
-    if for_s is not None and not 0 < for_s < MAXIMUM_FAULT_S:
-        raise LabError(f"{kind} {name}: found {for_s} s, expected a time up to {MAXIMUM_FAULT_S:.0f} s")
-    until_ns = None if for_s is None else now_ns + round(for_s * 1e9)
-    fault = Fault(kind, name, mode, said, now_ns, until_ns, links, nodes)
-    try:
-        wire_fault(fault, for_s)
-    except ValueError as error:
-        raise LabError(f"{kind} {name}: {error}") from None
-    return fault
-
-
-def _read_options(mode: str, options: Mapping[str, Any]) -> FaultOptions:
-    known = [it.name for it in fields(FaultOptions)]
-    given = {key: value for key, value in options.items() if value is not None}
-    for key in given:
-        if key not in known:
-            raise LabError(f"found option {key!r}, expected {choices(known)}")
-        if mode not in OPTIONS[key]:
-            raise LabError(f"{WORDS[key]} goes with --mode {choices(OPTIONS[key])}, not with {mode}")
-    if mode == "brownout":
-        if not given.get("impairment"):
-            raise LabError("found no impairment for mode brownout, expected such as loss=5% delay=20ms")
-        try:
-            Impairment(**given["impairment"])
-        except (TypeError, ValueError) as error:
-            raise LabError(f"brownout: {error}") from None
-    if given.get("count", 1) < 1:
-        raise LabError(f"--count: found {given['count']}, expected at least 1")
-    return FaultOptions(**given)
-
-
-def reach(plan: LabPlan, kind: str, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The links and nodes that a fault of this thing reaches. LabError where there is no such thing."""
-    names = [link.name for link in plan.links]
-    if name not in names:
-        raise LabError(unknown("link", name, names))
-    return (name,), ()
-
-
 def wire_fault(fault: Fault, for_s: float | None) -> FaultSpecification | None:
     """What the engine is to do to the fault's links; None where nothing. Raises ValueError."""
+    mode = WIRE_MODES.get(fault.mode)
+    if mode is None:
+        return None
     options = fault.options
-    return FaultSpecification(
-        FaultMode(fault.mode),
-        options.from_node,
-        for_s,
-        (options.period_s or PERIOD_S) if fault.mode == "flap" else None,
-        dict(options.impairment or {}),
-    )
+    period_s = (options.period_s or PERIOD_S) if mode is FaultMode.FLAP else None
+    return FaultSpecification(mode, options.from_node, for_s, period_s, dict(options.impairment or {}))
+
+
+def dead_nodes(faults: Iterable[Fault]) -> set[str]:
+    """The nodes that nothing runs on: each is dead until the last fault that says so has ended."""
+    return {node for fault in faults if fault.mode in ("dead", "carrier") for node in fault.nodes}
 
 
 def refusal(fault: Fault, active: Iterable[Fault]) -> str | None:
@@ -159,8 +122,3 @@ def refusal(fault: Fault, active: Iterable[Fault]) -> str | None:
         if other.mode == fault.mode or (other.mode in EXCLUSIVE and fault.mode in EXCLUSIVE):
             return f"{fault.kind} {fault.name}: already failed ({other.mode}); heal it first"
     return None
-
-
-def fault_document(fault: Fault) -> dict[str, Any]:
-    """A fault as JSON types."""
-    return asdict(fault)

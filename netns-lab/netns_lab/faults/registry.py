@@ -3,9 +3,10 @@
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
-from netns_lab.faults.model import Fault, fault_document
+from netns_lab.faults.model import Fault
 from netns_lab.state import decode
 
 log = logging.getLogger("faults")
@@ -49,5 +50,5 @@ class Registry:
 
     def _save(self) -> None:
         new = self._path.with_suffix(".new")
-        new.write_text(json.dumps([fault_document(fault) for fault in self._faults.values()]))
+        new.write_text(json.dumps([asdict(fault) for fault in self._faults.values()]))
         new.replace(self._path)

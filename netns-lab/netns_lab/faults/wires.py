@@ -1,0 +1,52 @@
+"""Faults that the engine does to links, and what else is dead with a node that dies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netns_lab.faults.model import Fault, dead_nodes, wire_fault
+from netns_lab.namespaces import set_sysctls
+
+if TYPE_CHECKING:
+    from netns_lab.controller import Controller
+    from netns_lab.faults.registry import Registry
+
+
+class WireFaults:
+    """Links lose their signal first, so that nobody hears what is killed next say goodbye."""
+
+    def __init__(self, controller: Controller, registry: Registry) -> None:
+        self._controller = controller
+        self._registry = registry
+
+    async def begin(self, fault: Fault, for_s: float | None) -> int:
+        specification = wire_fault(fault, for_s)
+        assert specification is not None
+        t_ns = self._controller.running_engine().fail(fault.id, fault.links, specification)
+        await self._settle(fault)
+        return t_ns
+
+    async def end(self, fault: Fault) -> int:
+        t_ns = self._controller.now_ns()
+        if self._controller.engine is not None:
+            t_ns = self._controller.engine.heal(fault.id)
+        await self._settle(fault)
+        return t_ns
+
+    async def resume(self, fault: Fault) -> None:
+        await self._settle(fault)
+
+    async def _settle(self, fault: Fault) -> None:
+        """Makes the fault's nodes what all faults that are active leave of them."""
+        controller, dead = self._controller, dead_nodes(self._registry)
+        for name in fault.nodes:
+            node = next((it for it in controller.plan.nodes if it.name == name), None)
+            if node is None:  # it went with a change of the topology
+                continue
+            off = {key: "0" for key in node.sysctls if "forward" in key} if name in dead else {}
+            set_sysctls(node.namespace, {**node.sysctls, **off})
+            if (router := controller.routers.get(name)) is not None:
+                router.hold() if name in dead else router.release()
+        if fault.nodes:
+            await controller.services.kill(dead & {*fault.nodes})
+            await controller.services.follow(controller.living_nodes())

@@ -1,0 +1,139 @@
+"""Faults of a running lab: what each does, that it is told and undone, also by the next controller."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from netns_lab.directory import LabDirectory
+from netns_lab.state import load_plan
+
+from dataplane.client import EngineClient
+from tests.lab.harness import Lab, quadlink
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.lab
+
+SQUARE = """
+name: {name}
+nodes:
+  west: {{bgp: {{asn: 64512, announce: [10.1.0.0/16, "fd01::/48"]}}}}
+  north: {{groups: [site], bgp: {{asn: 64513}}, services: [{{name: sleeper, cmd: sleep 1000}}]}}
+  south: {{bgp: {{asn: 64514}}}}
+  east: {{bgp: {{asn: 64515, announce: [10.2.0.0/16, "fd02::/48"]}}}}
+  hw: {{}}
+  he: {{}}
+links:
+  - {{endpoints: west-north}}
+  - {{endpoints: west-south, groups: [site]}}
+  - {{endpoints: north-east}}
+  - {{endpoints: south-east}}
+  - {{endpoints: west-hw, type: plain}}
+  - {{endpoints: east-he, type: plain}}
+"""
+WAIT_S = 20
+
+
+@pytest.fixture(scope="module")
+def shared_square(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Two ways between west and east, by routers of their own."""
+    directory = LabDirectory(f"f{os.getpid()}")
+    path: Path = tmp_path_factory.mktemp("topologies") / "square.yaml"
+    path.write_text(SQUARE.format(name=directory.name))
+    try:
+        up = quadlink("up", str(path))
+        assert up.returncode == 0, up.stderr
+        yield Lab(directory, load_plan(directory))
+    finally:
+        quadlink("down", "--name", directory.name)
+
+
+@pytest.fixture
+def square(shared_square: Lab) -> Iterator[Lab]:
+    """The square, whole before and after the test."""
+    eventually(lambda: whole(shared_square), WAIT_S)
+    yield shared_square
+    shared_square.run("heal")
+
+
+def whole(lab: Lab) -> bool:
+    return lab.established() == 16 and lab.paths("west", "10.2.0.0/16") == 2
+
+
+def faults(lab: Lab) -> dict[str, dict[str, Any]]:
+    return {fault["id"]: fault for fault in lab.json("inspect", "faults")["faults"]}
+
+
+def states(lab: Lab) -> dict[str, str]:
+    return {link["name"]: link["state"] for link in lab.json("inspect", "links")["links"]}
+
+
+def node(lab: Lab, name: str) -> dict[str, Any]:
+    return next(node for node in lab.json("inspect", "nodes")["nodes"] if node["name"] == name)
+
+
+def forwarding(lab: Lab, name: str) -> list[str]:
+    command = ["exec", name, "--", "cat", "/proc/sys/net/ipv4/ip_forward"]
+    command += ["/proc/sys/net/ipv6/conf/all/forwarding", "/proc/sys/net/ipv6/conf/eth1/forwarding"]
+    return lab.run(*command).stdout.split()
+
+
+def kill_controller(lab: Lab) -> None:
+    controller = lab.json("inspect", "links")["pids"]["controller"]
+    os.kill(controller, signal.SIGKILL)
+    eventually(lambda: lab.json("inspect", "links")["pids"]["controller"] != controller)
+
+
+def test_a_dead_node_is_cut_off_and_runs_nothing_until_it_is_healed_by_whatever_controller(
+    square: Lab,
+) -> None:
+    before = node(square, "north")
+    square.run("fail", "link", "west-north", "--mode", "silent")
+    answer = square.json("fail", "node", "north")
+    assert (answer["kind"], answer["mode"], answer["id"]) == ("node", "dead", "node north dead")
+    assert square.run("fail", "node", "north", "--mode", "frozen").returncode == 2
+    eventually(lambda: square.paths("west", "10.2.0.0/16") == 1)
+    for _ in range(2):
+        found = node(square, "north")
+        assert (found["bgp"], found["exabgp_pid"], found["services"]) == ("dead", None, [])
+        assert forwarding(square, "north") == ["0", "0", "0"]
+        assert (states(square)["west-north"], states(square)["north-east"]) == ("cut", "cut")
+        assert set(faults(square)) == {"link west-north silent", "node north dead"}
+        assert faults(square)["node north dead"]["links"] == ["west-north", "north-east"]
+        kill_controller(square)
+    assert square.json("heal", "node", "north") == {"healed": ["node north"]}
+    assert states(square)["west-north"] == "silent"
+    assert forwarding(square, "north") == ["1", "1", "1"]
+    square.run("heal")
+    eventually(lambda: whole(square), WAIT_S)
+    after = node(square, "north")
+    eventually(lambda: node(square, "north")["services"][0]["state"] == "running")
+    assert after["exabgp_pid"] != before["exabgp_pid"]
+
+
+def test_a_group_dies_with_its_nodes_and_is_healed_in_time_without_a_controller(square: Lab) -> None:
+    square.run("fail", "group", "site", "--for", "2s")
+    down = ["west-north", "west-south", "north-east"]
+    assert [link for link, state in states(square).items() if state == "cut"] == down
+    pids = square.json("inspect", "links")["pids"]
+    assert pids["exabgp"]["north"] is None
+    os.kill(pids["controller"], signal.SIGSTOP)
+    try:
+        engine = EngineClient(square.directory.engine_socket)
+        eventually(lambda: not any(state.faults for state in engine.links()), 10)
+        engine.close()
+    finally:
+        os.kill(pids["controller"], signal.SIGCONT)
+    eventually(lambda: faults(square) == {})
+    eventually(lambda: whole(square), WAIT_S)
+
+
+def test_a_frozen_node_keeps_its_carriers_and_is_told_nothing(square: Lab) -> None:
+    exabgp = node(square, "north")["exabgp_pid"]
+    square.run("fail", "node", "north", "--mode", "frozen")
+    assert states(square)["west-north"] == states(square)["north-east"] == "silent"
+    assert square.carriers("west-north") == [True, True]
+    assert node(square, "north")["exabgp_pid"] == exabgp
+    eventually(lambda: square.paths("west", "10.2.0.0/16") == 1, 8)
