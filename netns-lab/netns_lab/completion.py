@@ -154,6 +154,11 @@ def templates() -> list[str]:
     return list(TEMPLATES)
 
 
+def kinds_of_files() -> list[str]:
+    """Of which files there is a schema."""
+    return ["topology", "scenario"]
+
+
 def topics() -> list[str]:
     """What `inspect` can show."""
     from netns_lab.inspection import TOPICS

@@ -1,4 +1,4 @@
-"""JSON Schema (2020-12) of topology files, for editors that complete and check while one types.
+"""JSON Schema (2020-12) of topology and scenario files, for editors that complete and check while one types.
 
 It knows keys, types and ranges. What depends on several values (a link's nodes exist, addresses do not
 overlap) only `quadlink validate` tells.
@@ -12,6 +12,7 @@ from pydantic_core import core_schema
 
 from netns_lab.fields import NodeName
 from netns_lab.models import Link, Node, TopologyFile
+from netns_lab.scenarios.model import ScenarioFile, Step
 
 
 class Topology(TopologyFile):
@@ -19,6 +20,12 @@ class Topology(TopologyFile):
 
     nodes: dict[NodeName, Node] = Field(min_length=1)
     links: list[Link] = Field([])
+
+
+class Scenario(ScenarioFile):
+    """A quadlink scenario."""
+
+    steps: list[Step] = Field(min_length=1)
 
 
 class _Generator(GenerateJsonSchema):
@@ -45,9 +52,15 @@ class _Generator(GenerateJsonSchema):
 
 
 def topology_schema() -> dict[str, Any]:
-    """The schema as JSON types."""
+    """The schema of topology files, as JSON types."""
     schema = Topology.model_json_schema(schema_generator=_Generator)
     nodes = schema["properties"]["nodes"]
     # `h1:` says as much as `h1: {}`.
     nodes["additionalProperties"] = {"anyOf": [nodes["additionalProperties"], {"type": "null"}]}
+    return {"$schema": _Generator.schema_dialect, **schema}
+
+
+def scenario_schema() -> dict[str, Any]:
+    """The schema of scenario files."""
+    schema = Scenario.model_json_schema(schema_generator=_Generator)
     return {"$schema": _Generator.schema_dialect, **schema}

@@ -59,7 +59,7 @@ def test_a_lab_that_is_broken_already_or_another_cannot_run_it(quad: Lab, cut: P
     quad.run("fail", "link", "ch2")
     answer = quad.run("run", str(cut))
     assert answer.returncode == 2
-    assert "has faults already (ch2)" in answer.stdout
+    assert "has faults already (link ch2)" in answer.stdout
     assert quad.json("inspect", "faults")["faults"]
     other = tmp_path / "pair.yaml"
     other.write_text(CUT.replace("quad.yaml", "pair.yaml").replace("[ch2, ch3, ch4]", "[ch1]"))
@@ -87,4 +87,4 @@ def test_a_wrong_file_cannot_run(cut: Path) -> None:
     cut.write_text(CUT.replace("ch1}", "ch9}"))
     answer = quadlink("run", str(cut))
     assert answer.returncode == 2
-    assert "steps[0].fail.link: no link ch9" in answer.stderr
+    assert "steps[0].fail: no link ch9" in answer.stderr

@@ -21,6 +21,7 @@ SEEN = Observation(
     prefixes={"a": 2},
     counters={"InPktsNotValid": 5},
     events={"fault": 1},
+    readable={"ch2": 1},
 )
 
 
@@ -38,6 +39,7 @@ SEEN = Observation(
         ({"latency_median_ms": {"min": 0.25, "max": 0.3}}, True),
         ({"latency_p99_ms": {"max": 1e9}}, False),
         ({"dark": 0}, True),
+        ({"plaintext": "none"}, False),
         ({"partitioned": 0}, False),
         ({"sessions": 6}, True),
         ({"sessions": 8}, False),

@@ -39,7 +39,7 @@ def test_a_run_lasts_until_all_is_done_or_as_long_as_the_file_says(tmp_path: Pat
 REFUSALS = {
     "unknown key": (("mode: silent", "mod: silent"), "5: steps[0].fail.mod: unknown key, nearest is 'mode'"),
     "mode": (("mode: silent", "mode: loud"), "5: steps[0].fail.mode: found 'loud', expected one of carrier"),
-    "link": (("link: ch1", "link: ch11"), "5: steps[0].fail.link: no link ch11, nearest is 'ch1'"),
+    "link": (("link: ch1", "link: ch11"), "5: steps[0].fail: no link ch11, nearest is 'ch1'"),
     "avoided link": (("avoids: [ch1]", "avoids: [aws]"), "7: steps[0].expect.path.avoids[0]: no link aws"),
     "bound key": (
         ("max: 50", "most: 50"),
@@ -68,13 +68,18 @@ REFUSALS = {
     "order": (("at: 3s", "at: 100ms"), "4: steps[0].at: found an act at 0.5 s, expected it before the next"),
     "every alone": (("for: 1s", "every: 1s"), "4: steps[0]: found one of `every` and `count`"),
     "overlap": (
-        ("for: 1s", "for: 1s\n    every: 1s\n    count: 2"),
-        "7: steps[0].every: found a fault that is still there when it is to come again",
+        ("for: 1s", "for: 1s\n    every: 900ms\n    count: 2"),
+        "5: steps[0].fail: link ch1: already failed (silent); heal it first",
     ),
     "for of nothing": (("expect: {sessions", "for: 1s\n    expect: {sessions"), "9: steps[1].for: found a d"),
     "nothing": (("expect: {sessions: 8}", ""), "8: steps[1]: found neither an act nor expectations"),
     "too short": (("steps:", "duration: 2s\nsteps:"), "3: duration: found 2 s, expected more than 3 s"),
     "topology": (("quad.yaml", "quod.yaml"), "2: topology: found no file "),
+    "two things": (
+        ("link: ch1", "link: ch1, node: aws"),
+        "5: steps[0].fail: found link and node, expected one",
+    ),
+    "two acts": (("for: 1s", "heal: {link: ch1}"), "6: steps[0].heal: found fail and heal in one step"),
     "no steps": (("steps:", "steps: []\nx:"), "3: steps: found a list, expected at least one entry"),
 }
 

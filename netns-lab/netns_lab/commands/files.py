@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
-from netns_lab.completion import files, templates
+from netns_lab.completion import files, kinds_of_files, templates
+from netns_lab.directory import LabError
 from netns_lab.options import FormatOption, Name, Options, TopologyPlace, output
+from netns_lab.output import choices
 
 
 def init(
@@ -77,18 +79,26 @@ def validate(
     )
 
 
-def schema() -> None:
-    """Print the JSON Schema of topology files.
+def schema(
+    kind: Annotated[
+        str, typer.Argument(help="topology or scenario.", autocompletion=kinds_of_files)
+    ] = "topology",
+) -> None:
+    """Print the JSON Schema of topology files, or of scenario files.
 
     An editor with a YAML language server completes and checks by it, once a file begins with the line
     `# yaml-language-server: $schema=topology.schema.json`.
 
     \b
-    Example:
+    Examples:
       ./quadlink schema > topology.schema.json
+      ./quadlink schema scenario > scenario.schema.json
     """
     import json
 
-    from netns_lab.schema import topology_schema
+    from netns_lab.schema import scenario_schema, topology_schema
 
-    print(json.dumps(topology_schema(), indent=2))
+    schemas = {"topology": topology_schema, "scenario": scenario_schema}
+    if kind not in schemas:
+        raise LabError(f"schema: found {kind!r}, expected {choices(schemas)}")
+    print(json.dumps(schemas[kind](), indent=2))

@@ -17,6 +17,14 @@ def run(
     junit: Annotated[
         Path | None, typer.Option(help="Also write JUnit XML to this file.", autocompletion=files)
     ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep what `timeline` draws, a new directory for each.",
+            metavar="DIR",
+            autocompletion=files,
+        ),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Draw by this seed and not by the file's.", min=0, show_default=False)
     ] = None,
@@ -37,20 +45,21 @@ def run(
       sudo ./quadlink run netns-lab/scenarios/single-cut.yaml
       sudo ./quadlink run netns-lab/scenarios/*.yaml --junit results.xml
     """
-    from dataclasses import replace
-
+    from netns_lab.recording import refuse_taken
     from netns_lab.scenarios.junit import write_junit
     from netns_lab.scenarios.loading import load_scenario
     from netns_lab.scenarios.running import report, run_all
 
     need_root()
-    scenarios = [load_scenario(path) for path in scenario_files]
+    scenarios = [load_scenario(path, seed) for path in scenario_files]
     if not faults:
         scenarios = [scenario.without_faults() for scenario in scenarios]
-    if seed is not None:
-        scenarios = [replace(scenario, seed=seed) for scenario in scenarios]
+    if save is not None:
+        for scenario in scenarios:
+            refuse_taken(save / scenario.name)
     chosen = name or Options.name
-    results = run_all(scenarios, lab(chosen).name if chosen else None, lambda text: say(f"run: {text}"))
+    lab_name = lab(chosen).name if chosen else None
+    results = run_all(scenarios, lab_name, lambda text: say(f"run: {text}"), save)
     report(results, output(format))
     if junit is not None:
         write_junit(results, junit)

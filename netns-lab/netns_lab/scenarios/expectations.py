@@ -35,9 +35,11 @@ class Observation:
     prefixes: Mapping[str, int] = field(default_factory=dict)
     """By node, those that the kernel has routes to, at the end of the window; empty where nobody asks."""
     counters: Mapping[str, int] = field(default_factory=dict)
-    """What the SecYs of all links counted meanwhile."""
+    """What the SecYs of all links counted meanwhile; what is not there did not rise."""
     events: Mapping[str, int] = field(default_factory=dict)
     """How many of each kind."""
+    readable: Mapping[str, int] = field(default_factory=dict)
+    """By MACsec link, probes of the whole run that could be read on the wire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,9 @@ def judge(expect: Expectations, observed: Observation) -> Iterator[Verdict]:
             yield _of_bound(f"{name}.{key}", bound, getattr(observed, name).get(key, 0))
     if expect.path:
         yield from _of_path(expect.path, observed)
+    if expect.plaintext:
+        readable = ", ".join(f"{count} probes on {link}" for link, count in observed.readable.items())
+        yield Verdict("plaintext", expect.plaintext, readable or "none", not readable)
     if expect.events:
         for kind in expect.events.some:
             count = observed.events.get(kind, 0)

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netns_lab.names import unknown
+from netns_lab.planning import plan_lab
 from netns_lab.reading import Place, Report
-from netns_lab.scenarios.model import Bound, Expectations, ScenarioFile, Step, Traffic
-from netns_lab.scenarios.schedule import acts_of
+from netns_lab.scenarios.model import ACTS, Bound, Expectations, ScenarioFile, Step, Target, Traffic
+from netns_lab.scenarios.rehearsal import Refused, rehearse
+from netns_lab.scenarios.schedule import Act, expand
 from netns_lab.source import read_source
 from netns_lab.topology import Topology, load_topology
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 SETTLED_S = 1.0
 """How long a run goes on after its last act where the file does not say."""
+WHOLE = "whole run"
 Complaint = tuple[Place, str]
 
 
@@ -35,12 +38,19 @@ class Scenario:
     traffic: Traffic
     duration_s: float
     steps: tuple[Step, ...]
+    acts: tuple[Act, ...]
     expect: Expectations
+
+    @property
+    def expectations(self) -> dict[str, Expectations]:
+        """By window: `step 1` and so on, and the whole run."""
+        of_steps = {f"step {number}": step.expect for number, step in enumerate(self.steps, 1)}
+        every = {**of_steps, WHOLE: self.expect}
+        return {window: expect for window, expect in every.items() if expect and expect.model_fields_set}
 
     def without_faults(self) -> Scenario:
         """The same expectations of a lab to which nothing is done."""
-        steps = (step.model_copy(update={"fail": None, "heal": None}) for step in self.steps)
-        return replace(self, steps=tuple(steps))
+        return replace(self, acts=())
 
 
 def is_scenario(path: Path) -> bool:
@@ -48,8 +58,11 @@ def is_scenario(path: Path) -> bool:
     return read_source(path).get("steps") is not None
 
 
-def load_scenario(path: Path) -> Scenario:
-    """The scenario of a file; `TopologyError` lists all that is wrong with it, or with its topology."""
+def load_scenario(path: Path, seed: int | None = None) -> Scenario:
+    """The scenario of a file; `TopologyError` lists all that is wrong with it, or with its topology.
+
+    `seed` is for the draw in place of the file's.
+    """
     source = read_source(path)
     report = Report(source, str(path))
     shape = report.read(ScenarioFile, ())
@@ -65,38 +78,42 @@ def load_scenario(path: Path) -> Scenario:
         report.add(("topology",), problem)
         report.finish()
     topology = load_topology(place)
-    last_s = max(end for step in steps for _, end in acts_of(step))
-    duration_s = shape.duration_s or last_s + SETTLED_S
-    for where, message in _complaints(shape, steps, topology, last_s):
+    for where, message in _complaints(shape, steps, topology):
         report.add(where, message)
+    report.finish()
+
+    drawn = shape.seed if seed is None else seed
+    acts: list[Act] = []
+    try:
+        acts = rehearse(expand(steps, drawn), plan_lab(topology, lambda octets: bytes(octets)))
+    except Refused as error:
+        report.add(("steps", error.act.step, error.act.request), str(error))
+    done_s = max([*(act.ends_s or act.at_s for act in acts), *(step.times_s[-1] for step in steps)])
+    if shape.duration_s is not None and shape.duration_s <= done_s:
+        problem = f"found {shape.duration_s:g} s, expected more than {done_s:g} s, when all is done"
+        report.add(("duration",), problem)
     report.finish()
     return Scenario(
         file=path,
         name=shape.name,
         about=shape.about,
         topology=topology,
-        seed=shape.seed,
+        seed=drawn,
         traffic=shape.traffic,
-        duration_s=duration_s,
+        duration_s=shape.duration_s or done_s + SETTLED_S,
         steps=tuple(steps),
+        acts=tuple(acts),
         expect=shape.expect,
     )
 
 
-def _complaints(
-    shape: ScenarioFile, steps: list[Step], topology: Topology, last_s: float
-) -> Iterator[Complaint]:
-    """What is wrong with values that are right by themselves."""
+def _complaints(shape: ScenarioFile, steps: list[Step], topology: Topology) -> Iterator[Complaint]:
+    """What is wrong with values that are right by themselves, as far as no act must be rehearsed for it."""
     for index, (step, following) in enumerate(pairwise([*steps, None])):
         assert step is not None
         place: Place = ("steps", index)
         yield from ((place + where, message) for where, message in _of_step(step, following, topology))
-    if shape.duration_s is not None and shape.duration_s <= last_s:
-        yield (
-            ("duration",),
-            f"found {shape.duration_s:g} s, expected more than {last_s:g} s, when all is done",
-        )
-    if not any(step.fail for step in steps):
+    if not any(step.fail or step.announce for step in steps):
         yield ("steps",), "found no fault, expected one at least"
     expectations = [shape.expect, *(step.expect for step in steps if step.expect)]
     if not any(it.model_fields_set for it in expectations):
@@ -105,34 +122,28 @@ def _complaints(
 
 
 def _of_step(step: Step, following: Step | None, topology: Topology) -> Iterator[Complaint]:
-    acts = [name for name in ("fail", "heal") if getattr(step, name) is not None]
+    acts = [name for name in ACTS if getattr(step, name) is not None]
     if len(acts) > 1:
         yield (acts[1],), f"found {' and '.join(acts)} in one step, expected a step for each"
     if not acts and step.expect is None:
         yield (), "found neither an act nor expectations, expected one of them"
-    if step.for_s is not None and step.fail is None:
+    for name in ("fail", "heal"):
+        target: Target | None = getattr(step, name)
+        if target and len(target.names) != 1:
+            found = " and ".join(target.names) or "nothing"
+            yield (name,), f"found {found}, expected one of {', '.join(Target.model_fields)}"
+    if step.for_s is not None and not (step.fail or step.announce):
         yield ("for",), "found a duration of nothing, expected a fault beside it"
     if (step.every_s is None) != (step.count is None):
         yield (), "found one of `every` and `count`, expected both or neither"
-    if step.every_s is not None:
-        if not acts:
-            yield ("every",), "found nothing that is to be repeated, expected a fault beside it"
-        if step.fail and (step.for_s is None or step.for_s >= step.every_s):
-            yield (
-                ("every",),
-                "found a fault that is still there when it is to come again, expected a shorter `for`",
-            )
-    begun_s = acts_of(step)[-1][0]
-    if following is not None and following.at_s <= begun_s:
+    elif step.every_s is not None and not acts:
+        yield ("every",), "found nothing that is to be repeated, expected a fault beside it"
+    if following is not None and following.at_s <= step.times_s[-1]:
         yield (
             ("at",),
-            f"found an act at {begun_s:g} s, expected it before the next step's at {following.at_s:g} s",
+            f"found an act at {step.times_s[-1]:g} s, expected it before the next step's at "
+            f"{following.at_s:g} s",
         )
-    if step.fail:
-        links = {link.name: link.ends for link in topology.links}
-        for name in step.fail.link:
-            if name not in links:
-                yield ("fail", "link"), unknown("link", name, links)
     if step.expect:
         yield from (
             (("expect", *where), message) for where, message in _of_expectations(step.expect, topology)

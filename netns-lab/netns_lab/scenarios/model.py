@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import random
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from dataplane.macsec.counters import SLOTS
 from netns_lab import fields
 from netns_lab.event_log import EventKind
+from netns_lab.faults.model import MODES, OPTIONS
 from netns_lab.fields import one_of, text, whole
+from netns_lab.models import Impairment
 from netns_lab.output import nearest
 from netns_lab.strict_model import Model
 from netns_lab.units import duration_s
+
+ALL_MODES = tuple(dict.fromkeys(mode for modes in MODES.values() for mode in modes))
+ACTS = ("fail", "heal", "announce", "withdraw")
+"""What a step may do; one of them."""
 
 
 def _duration(value: object) -> float:
@@ -47,9 +54,9 @@ def _counter(value: object) -> str:
     raise ValueError(f"expected the name of a MACsec counter as `inspect macsec` has them{hint}")
 
 
-Duration = Annotated[
-    float, BeforeValidator(_duration), text("duration, such as 500ms or 3s", "[0-9.]+ ?(us|ms|s|m)")
-]
+_DURATION = BeforeValidator(_duration), text("duration, such as 500ms or 3s", "[0-9.]+ ?(us|ms|s|m)")
+Duration = Annotated[float, *_DURATION]
+MaybeDuration = Annotated[float | None, *_DURATION]
 Number = Annotated[float, BeforeValidator(_number), WithJsonSchema({"type": "number", "minimum": 0})]
 Counter = Annotated[str, BeforeValidator(_counter), WithJsonSchema({"enum": list(SLOTS)})]
 Event = Annotated[str, one_of(*map(str, EventKind))]
@@ -71,7 +78,7 @@ class Bound(Model):
         return " and ".join(f"{words} {limit:g}" for limit, words in said if limit is not None)
 
 
-_BOUND_SCHEMA = {
+_BOUND_SCHEMA: dict[str, Any] = {
     "anyOf": [
         {"type": "number", "minimum": 0, "description": "exactly this"},
         {
@@ -121,35 +128,71 @@ class Expectations(Model):
     prefixes: dict[str, Bounds] = Field(default={})
     counters: dict[Counter, Bounds] = Field(default={})
     path: Path | None = None
+    plaintext: Annotated[str | None, one_of("none")] = None
     events: Events | None = None
 
 
-class Fail(Model):
-    """A fault: what fails and how. Of several names one is drawn, by the scenario's seed."""
+class Target(Model):
+    """What a fault happens to, by its kind. Of several names one is drawn, by the scenario's seed."""
 
-    link: Names
-    mode: Annotated[Literal["carrier", "silent", "one-way"], one_of("carrier", "silent", "one-way")] = (
-        "carrier"
-    )
+    link: Names = Field(default=[])
+    node: Names = Field(default=[])
+    group: Names = Field(default=[])
+    bgp: Names = Field(default=[])
+
+    @property
+    def names(self) -> dict[str, list[str]]:
+        """By kind, those that are named; a file that is right names one kind."""
+        return {kind: names for kind in Target.model_fields if (names := getattr(self, kind))}
+
+    def chosen(self, chance: random.Random) -> tuple[str, str]:
+        """Kind and name of one of them."""
+        ((kind, names),) = self.names.items()
+        return kind, chance.choice(names)
+
+
+class Fail(Target):
+    """A fault: what fails, how, and what `quadlink fail` takes besides for that mode."""
+
+    mode: Annotated[str | None, one_of(*ALL_MODES)] = None
     from_node: str | None = Field(None, alias="from")
+    period_s: MaybeDuration = Field(None, alias="period")
+    count: Annotated[int | None, whole(1, 1_000_000, "times")] = None
+    impairment: Impairment | None = Field(None, alias="impair")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is said besides kind, name and mode, as the controller is told it."""
+        said = {name: getattr(self, name) for name in OPTIONS}
+        impairment = said["impairment"]
+        return said | {"impairment": impairment.changes() if impairment else None}
 
 
-class Heal(Model):
-    """The end of a fault that an earlier step made."""
+class Announce(Model):
+    """Prefixes of a router besides its topology's; with `split` all of that length in them."""
 
-    link: str
+    node: str
+    prefixes: list[fields.Prefix] = Field(min_length=1)
+    split: Annotated[int | None, whole(0, 128, "length of the prefixes inside")] = None
 
 
 class Step(Model):
     """What is done at a time, and what is expected from then until the next step, or the end."""
 
     at_s: Duration = Field(alias="at")
-    for_s: Duration | None = Field(None, alias="for")
-    every_s: Duration | None = Field(None, alias="every")
-    count: Annotated[int, whole(2, 1000, "times")] | None = None
+    for_s: MaybeDuration = Field(None, alias="for")
+    every_s: MaybeDuration = Field(None, alias="every")
+    count: Annotated[int | None, whole(2, 1000, "times")] = None
     fail: Fail | None = None
-    heal: Heal | None = None
+    heal: Target | None = None
+    announce: Announce | None = None
+    withdraw: Announce | None = None
     expect: Expectations | None = None
+
+    @property
+    def times_s(self) -> list[float]:
+        """When it does what it does."""
+        return [self.at_s + number * (self.every_s or 0.0) for number in range(self.count or 1)]
 
 
 class Traffic(Model):
@@ -167,6 +210,6 @@ class ScenarioFile(Model):
     topology: str
     seed: Annotated[int, whole(0, 2**63 - 1, "what chance begins with")] = 0
     traffic: Traffic = Traffic()
-    duration_s: Duration | None = Field(None, alias="duration")
-    steps: list[object] = Field(min_length=1)
+    duration_s: MaybeDuration = Field(None, alias="duration")
+    steps: list[Any] = Field(min_length=1)
     expect: Expectations = Expectations()

@@ -59,8 +59,11 @@ def observe(measurement: Measurement, window: Window) -> Observation:
         sessions=window.after.sessions,
         prefixes=window.after.prefixes,
         counters={
-            name: count - window.before.counters.get(name, 0) for name, count in window.after.counters.items()
+            name: rise
+            for name, count in window.after.counters.items()
+            if (rise := count - window.before.counters.get(name, 0))
         },
+        readable=measurement.readable,
         events=dict(
             Counter(event["kind"] for event in part.recording.events if event["t_ns"] >= window.t_ns)
         ),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dataplane.client import EngineClient
@@ -16,9 +15,9 @@ from netns_lab.directory import LabDirectory, LabError
 from netns_lab.measurement import Measurement
 from netns_lab.plan import LabPlan
 from netns_lab.readiness import wait_until_ready
-from netns_lab.scenarios.loading import Scenario
+from netns_lab.scenarios.loading import WHOLE, Scenario
 from netns_lab.scenarios.observation import Sample, Window
-from netns_lab.scenarios.schedule import Act, expand
+from netns_lab.scenarios.schedule import Act
 from netns_lab.stopwatch import OBSERVED_BEFORE_S, Stopwatch
 
 READY_TIMEOUT_S = 30.0
@@ -29,46 +28,39 @@ NS_PER_S = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A run: the measurement and its windows, one a step and that of the whole run."""
+    """A run: the measurement and its windows, by the names of `Scenario.expectations`."""
 
     measurement: Measurement
-    steps: tuple[Window, ...]
-    whole: Window
+    windows: dict[str, Window]
 
 
 def perform(
     scenario: Scenario, directory: LabDirectory, plan: LabPlan, say: Callable[[str], None]
 ) -> Recording:
-    """Runs the scenario in a lab, in which no fault may be active. Raises LabError."""
-    with ControllerClient(directory) as controller, _reverted(controller, directory):
-        limit_s = OBSERVED_BEFORE_S + scenario.duration_s + SPARE_S
-        with Stopwatch(
+    """Runs the scenario in a lab without faults and leaves it without, however it ends. Raises LabError."""
+    with ControllerClient(directory) as controller:
+        if active := controller.call("inspect", topic="faults")["faults"]:
+            failed = ", ".join(f"{fault['kind']} {fault['name']}" for fault in active)
+            raise LabError(
+                f"lab {directory.name} has faults already ({failed}); "
+                f"`quadlink heal --name {directory.name}` undoes them"
+            )
+        run = _Run(scenario, _Sampler(scenario, controller, directory), controller, say)
+        stopwatch = Stopwatch(
             directory,
             plan,
-            limit_s=limit_s,
+            limit_s=OBSERVED_BEFORE_S + scenario.duration_s + SPARE_S,
             packets_per_s_and_flow=scenario.traffic.rate,
             flows_each_way=scenario.traffic.flows,
-        ) as stopwatch:
-            run = _Run(scenario, _Sampler(scenario, controller, directory), controller, say)
-            measurement = stopwatch.measure(run.perform, 0)
-    return Recording(measurement, *run.windows(measurement))
-
-
-@contextmanager
-def _reverted(controller: ControllerClient, directory: LabDirectory) -> Iterator[None]:
-    """A lab without faults before and after the block. Raises LabError where one is active before."""
-    if active := controller.call("inspect", topic="faults")["faults"]:
-        failed = ", ".join(fault["link"] for fault in active)
-        raise LabError(
-            f"lab {directory.name} has faults already ({failed}); "
-            f"`quadlink heal --name {directory.name}` undoes them"
         )
-    try:
-        yield
-    finally:
-        controller.call("heal")
+        try:
+            with stopwatch:
+                measurement = stopwatch.measure(run.perform, 0)
+        finally:
+            run.revert()
     if missing := wait_until_ready(directory, READY_TIMEOUT_S):
         raise LabError(f"lab {directory.name}: not as it was {READY_TIMEOUT_S:.0f} s after: {missing[0]}")
+    return Recording(measurement, run.windows(measurement))
 
 
 class _Run:
@@ -85,11 +77,11 @@ class _Run:
         self._sampler = sampler
         self._controller = controller
         self._say = say
-        self._acts = expand(scenario.steps, scenario.seed)
         self._started_s = 0.0
         self._samples: list[Sample] = []
         self._begun_ns: list[int] = []
         """When each step began: its first act, or its time."""
+        self._announced: dict[str, frozenset[str]] = {}
         self._settled_ns: dict[int, int] = {}
         """By step, when its first fault ended by itself."""
 
@@ -99,13 +91,20 @@ class _Run:
         for index, step in enumerate(self._scenario.steps):
             self._wait_until(step.at_s)
             self._samples.append(self._sampler.take())
-            times_ns = [self._do(act) for act in self._acts if act.step == index]
+            times_ns = [self._do(act) for act in self._scenario.acts if act.step == index]
             self._begun_ns.append(times_ns[0] if times_ns else time.monotonic_ns())
         self._wait_until(self._scenario.duration_s)
         self._samples.append(self._sampler.take())
         return self._begun_ns[0]
 
-    def windows(self, measurement: Measurement) -> tuple[tuple[Window, ...], Window]:
+    def revert(self) -> None:
+        """Ends every fault and withdraws what is still announced."""
+        self._controller.call("heal")
+        for node, prefixes in self._announced.items():
+            if prefixes:
+                self._controller.call("withdraw", node=node, prefixes=sorted(prefixes), split=None)
+
+    def windows(self, measurement: Measurement) -> dict[str, Window]:
         """Those of the steps and that of the whole run."""
         ends_ns = [*self._begun_ns[1:], measurement.recording.until_ns]
         steps = [
@@ -119,13 +118,15 @@ class _Run:
             for index, (begun_ns, until_ns) in enumerate(zip(self._begun_ns, ends_ns, strict=True))
         ]
         first, last = steps[0], steps[-1]
-        return tuple(steps), Window(first.t_ns, last.until_ns, last.until_ns, first.before, last.after)
+        whole = Window(first.t_ns, last.until_ns, last.until_ns, first.before, last.after)
+        return {f"step {number}": window for number, window in enumerate(steps, 1)} | {WHOLE: whole}
 
     def _do(self, act: Act) -> int:
         self._wait_until(act.at_s)
         self._say(f"{self._scenario.name}: {act.text}")
         answer = self._controller.call(act.request, **act.arguments)
         t_ns: int = answer.get("t_ns") or time.monotonic_ns()
+        self._announced |= act.announced(self._announced)
         if act.ends_s is not None:
             self._settled_ns.setdefault(act.step, t_ns + round((act.ends_s - act.at_s) * NS_PER_S))
         return t_ns

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from netns_lab.builder import built_lab
@@ -22,7 +24,7 @@ from netns_lab.scenarios.performing import READY_TIMEOUT_S, Recording, perform
 from netns_lab.state import load_plan
 from netns_lab.topology import Topology
 
-WHOLE = "whole run"
+RESULT = "scenario.json"
 Say = Callable[[str], None]
 
 
@@ -34,6 +36,8 @@ class Result:
     took_s: float
     observations: dict[str, Observation]
     verdicts: dict[str, list[Verdict]]
+    doubts: list[str]
+    """Sentences that say what the measurement cannot tell."""
     error: str | None = None
 
     @property
@@ -52,6 +56,7 @@ class Result:
             "passed": self.passed,
             "error": self.error,
             "took_s": round(self.took_s, 1),
+            "doubts": self.doubts,
             "windows": [
                 {
                     "window": window,
@@ -63,14 +68,19 @@ class Result:
         }
 
 
-def run_all(scenarios: Sequence[Scenario], name: str | None, say: Say) -> list[Result]:
-    """Runs every scenario, in the lab `name` or in throw-away ones; results in the order given."""
+def run_all(
+    scenarios: Sequence[Scenario], name: str | None, say: Say, save: Path | None = None
+) -> list[Result]:
+    """Runs every scenario, in the lab `name` or in throw-away ones; results in the order given.
+
+    `save` gets a directory for each, named as it is, with its measurement and result.
+    """
     results: dict[int, Result] = {}
     order = sorted(range(len(scenarios)), key=lambda at: _first_like(scenarios, at))
     for _, places in groupby(order, key=lambda at: _first_like(scenarios, at)):
         waiting = list(places)
         while waiting:
-            results |= _run_some(scenarios, waiting, name, say)
+            results |= _run_some(scenarios, waiting, name, say, save)
             waiting = [at for at in waiting if at not in results]
     return [results[at] for at in range(len(scenarios))]
 
@@ -81,7 +91,7 @@ def _first_like(scenarios: Sequence[Scenario], at: int) -> int:
 
 
 def _run_some(
-    scenarios: Sequence[Scenario], places: Sequence[int], name: str | None, say: Say
+    scenarios: Sequence[Scenario], places: Sequence[int], name: str | None, say: Say, save: Path | None
 ) -> dict[int, Result]:
     """Runs scenarios in one lab until one of them leaves it unfit for the next."""
     results: dict[int, Result] = {}
@@ -91,9 +101,11 @@ def _run_some(
                 begun_s = time.monotonic()
                 recording = perform(scenarios[at], directory, plan, say)
                 results[at] = _judged(scenarios[at], recording, time.monotonic() - begun_s)
+                if save is not None:
+                    _save(results[at], recording, save / scenarios[at].name)
     except (LabError, OSError) as error:
         at = places[len(results)]
-        results[at] = Result(scenarios[at], 0.0, {}, {}, str(error))
+        results[at] = Result(scenarios[at], 0.0, {}, {}, [], str(error))
     return results
 
 
@@ -120,18 +132,18 @@ def _lab_for(topology: Topology, name: str | None, say: Say) -> Iterator[tuple[L
 
 
 def _judged(scenario: Scenario, recording: Recording, took_s: float) -> Result:
-    windows = {
-        f"step {index + 1}": (window, step.expect)
-        for index, (window, step) in enumerate(zip(recording.steps, scenario.steps, strict=True))
-        if step.expect
+    observations = {
+        name: observe(recording.measurement, recording.windows[name]) for name in scenario.expectations
     }
-    if scenario.expect.model_fields_set:
-        windows[WHOLE] = recording.whole, scenario.expect
-    observations = {name: observe(recording.measurement, window) for name, (window, _) in windows.items()}
     verdicts = {
-        name: list(judge(expect, observations[name])) for name, (_, expect) in windows.items() if expect
+        name: list(judge(expect, observations[name])) for name, expect in scenario.expectations.items()
     }
-    return Result(scenario, took_s, observations, verdicts)
+    return Result(scenario, took_s, observations, verdicts, recording.measurement.doubts())
+
+
+def _save(result: Result, recording: Recording, directory: Path) -> None:
+    recording.measurement.save(directory)
+    (directory / RESULT).write_text(json.dumps(result.as_json(), indent=1) + "\n")
 
 
 def report(results: Sequence[Result], output: Output) -> None:
@@ -151,6 +163,9 @@ def report(results: Sequence[Result], output: Output) -> None:
     ]
     table = table_text(("scenario", "when", "what", "expected", "measured", ""), rows)
     lines = [f"{result.scenario.name}: {_summary(result)}" for result in results]
+    for result in results:
+        for doubt in result.doubts:
+            output.warn(f"{result.scenario.name}: {doubt}")
     output.document(
         {
             "passed": all(result.passed for result in results),

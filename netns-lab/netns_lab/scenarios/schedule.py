@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from netns_lab.scenarios.model import Step
+from netns_lab.announcements import expanded
+from netns_lab.faults.model import MODES
+from netns_lab.scenarios.model import Announce, Step
+
+_FIRST_MODES = {str(kind): modes[0] for kind, modes in MODES.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """A request to the controller, `at_s` after the run began; `ends_s` is when it is undone by itself."""
+    """A request to the controller at `at_s`; at `ends_s` what it did ends by itself or by a later act."""
 
     at_s: float
     step: int
@@ -21,11 +25,14 @@ class Act:
     arguments: dict[str, Any] = field(default_factory=dict)
     ends_s: float | None = None
 
-
-def acts_of(step: Step) -> list[tuple[float, float]]:
-    """When the acts of a step begin and end; one that is not undone ends when it begins."""
-    times = [step.at_s + number * (step.every_s or 0) for number in range(step.count or 1)]
-    return [(at_s, at_s + (step.for_s or 0)) for at_s in times]
+    def announced(self, before: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+        """By node, what is announced after it; nothing where it announces and withdraws nothing."""
+        if self.request not in ("announce", "withdraw"):
+            return {}
+        node = self.arguments["node"]
+        said = expanded(self.arguments["prefixes"], self.arguments["split"])
+        known = before.get(node, frozenset())
+        return {node: known | said if self.request == "announce" else known - said}
 
 
 def expand(steps: Iterable[Step], seed: int) -> list[Act]:
@@ -34,26 +41,32 @@ def expand(steps: Iterable[Step], seed: int) -> list[Act]:
     acts = [
         act
         for index, step in enumerate(steps)
-        for at_s, ends_s in acts_of(step)
-        if (act := _act(index, step, at_s, ends_s, chance))
+        for at_s in step.times_s
+        for act in _acts(index, step, at_s, chance)
     ]
     return sorted(acts, key=lambda act: act.at_s)
 
 
-def _act(index: int, step: Step, at_s: float, ends_s: float, chance: random.Random) -> Act | None:
+def _acts(index: int, step: Step, at_s: float, chance: random.Random) -> Iterator[Act]:
+    ends_s = None if step.for_s is None else at_s + step.for_s
     if step.fail:
-        link = chance.choice(step.fail.link)
-        arguments = {
-            "kind": "link",
-            "name": link,
-            "mode": step.fail.mode,
-            "for_s": step.for_s,
-            "options": {"from_node": step.fail.from_node},
-        }
-        text = f"link {link} fails ({step.fail.mode})"
-        return Act(at_s, index, "fail", text, arguments, ends_s if step.for_s else None)
+        kind, name = step.fail.chosen(chance)
+        mode = step.fail.mode or _FIRST_MODES.get(kind, "")
+        arguments = {"kind": kind, "name": name, "mode": mode, "for_s": step.for_s}
+        text = f"{kind} {name} fails ({mode})"
+        yield Act(at_s, index, "fail", text, arguments | {"options": step.fail.options}, ends_s)
     if step.heal:
-        return Act(
-            at_s, index, "heal", f"link {step.heal.link} heals", {"kind": "link", "name": step.heal.link}
-        )
-    return None
+        kind, name = step.heal.chosen(chance)
+        yield Act(at_s, index, "heal", f"{kind} {name} heals", {"kind": kind, "name": name})
+    if step.announce:
+        yield _announcement("announce", at_s, index, step.announce, ends_s)
+        if ends_s is not None:
+            yield _announcement("withdraw", ends_s, index, step.announce, None)
+    if step.withdraw:
+        yield _announcement("withdraw", at_s, index, step.withdraw, None)
+
+
+def _announcement(verb: str, at_s: float, index: int, said: Announce, ends_s: float | None) -> Act:
+    prefixes = list(map(str, said.prefixes))
+    arguments = {"node": said.node, "prefixes": prefixes, "split": said.split}
+    return Act(at_s, index, verb, f"{said.node} {verb}s {', '.join(prefixes)}", arguments, ends_s)
