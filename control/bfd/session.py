@@ -74,7 +74,8 @@ class Session:
         self._random = random
         self._outbox: list[ControlPacket] = []
         self._sent: ControlPacket | None = None
-        self._heard_ns = 0
+        self.heard_ns = 0
+        """When the newest packet was last heard."""
         self._advertised = self._wanted_intervals()
         self._sending_us, self._receiving_us = (
             self._advertised
@@ -144,7 +145,7 @@ class Session:
         if packet.your_discriminator not in (0, self.discriminator):
             return False
         self.remote = packet
-        self._heard_ns = now_ns
+        self.heard_ns = now_ns
         self._remote_min_rx_us = packet.required_min_rx_us
         if packet.final:
             self._poll_answered()
@@ -158,7 +159,7 @@ class Session:
 
     def heard(self, t_ns: int) -> None:
         """The neighbor's newest packet came once more at that time."""
-        self._heard_ns = max(self._heard_ns, t_ns)
+        self.heard_ns = max(self.heard_ns, t_ns)
 
     def advance(self, now_ns: int) -> None:
         """Does what is due: finds that the neighbor fell silent, sends the next periodic packet."""
@@ -238,7 +239,7 @@ class Session:
             self._polled = self._advertised
 
     def _detection_deadline(self) -> int | None:
-        return None if self.remote is None else self._heard_ns + self.detection_time_us * NS_PER_US
+        return None if self.remote is None else self.heard_ns + self.detection_time_us * NS_PER_US
 
     def _send_periodic(self, now_ns: int) -> None:
         if self._remote_min_rx_us == 0:
