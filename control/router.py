@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from control.bgp import commands
 from control.bgp.configuration import SpeakerConfig
 from control.bgp.export import Export
-from control.bgp.model import Announce, Event, SessionDown, SessionUp, SnapshotEnd
+from control.bgp.model import Announce, Event, PathAttributes, SessionDown, SessionUp, SnapshotEnd
 from control.bgp.notifications import readable
 from control.bgp.policy import LimitAction
 from control.bgp.rib import Rib
@@ -197,6 +197,19 @@ class Router:
         if prefix in self._interior:
             return self._interior[prefix].next_hops
         return NO_NEXT_HOPS.union(*map(self._resolution.next_hops, self.rib.best(prefix)))
+
+    def unheard(self, neighbor: str, peer: "Router") -> list[str]:
+        """The prefixes that the router at the other end of a session is to announce and that are not here."""
+        local = next(it.local_address for it in self.config.neighbors if it.peer_address == neighbor)
+        return [
+            prefix
+            for attributes, prefixes in peer.announcements(local)
+            for prefix in self.rib.lacking(neighbor, attributes, prefixes)
+        ]
+
+    def announcements(self, neighbor: str) -> Iterator[tuple[PathAttributes, Sequence[str]]]:
+        """What a neighbor is to know now: attributes, and the prefixes that have them."""
+        return self._export.announcements(self.rib, neighbor)
 
     def _apply(self, changed: Set[str]) -> bool:
         groups = self._routes.fib.groups

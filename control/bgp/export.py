@@ -118,6 +118,14 @@ class Export:
             lines += self._difference(self._neighbors[peer], told, groups)
         return lines
 
+    def announcements(self, rib: Rib, peer: str) -> Iterator[tuple[PathAttributes, Sequence[str]]]:
+        """What a neighbor is to know, whether it has been told yet or not: attributes and their prefixes."""
+        neighbor = self._neighbors[peer]
+        for family, path, group in self._by_path(rib, {*self._originated, *rib.prefixes()}):
+            for attributes, _, prefixes in self._wanted(neighbor, path, group):
+                if attributes is not None and family is neighbor.family:
+                    yield attributes, prefixes
+
     def _by_path(self, rib: Rib, prefixes: Iterable[str]) -> Sequence[_Group]:
         groups: dict[tuple[int, AddressFamily], _Group] = {}
         for prefix in prefixes:
@@ -135,23 +143,24 @@ class Export:
         for family, path, group in groups:
             if family is not neighbor.family:
                 continue
-            for wanted, prefixes in self._wanted(neighbor, path, group):
-                if wanted is None:
+            for attributes, next_hop, prefixes in self._wanted(neighbor, path, group):
+                if attributes is None:
                     withdrawn += [prefix for prefix in prefixes if told.pop(prefix, None)]
                     continue
+                wanted = attributes_text(attributes, next_hop)
                 news = [prefix for prefix in prefixes if told.get(prefix) != wanted]
                 told.update(dict.fromkeys(news, wanted))
                 announced[wanted] += news
         yield from commands.withdraw(neighbor.peer_address, withdrawn)
-        for attributes, news in announced.items():
-            yield from commands.announce(neighbor.peer_address, attributes, news)
+        for text, news in announced.items():
+            yield from commands.announce(neighbor.peer_address, text, news)
 
     def _wanted(
         self, neighbor: NeighborConfig, path: Path | None, prefixes: Sequence[str]
-    ) -> Iterator[tuple[str | None, Sequence[str]]]:
-        """What the neighbor should be told of these prefixes, in ExaBGP's words; None: nothing."""
+    ) -> Iterator[tuple[PathAttributes | None, str, Sequence[str]]]:
+        """Attributes and next hop that the neighbor should be told of these prefixes; None: nothing."""
         if path is None or not self._may_hear(neighbor, path):
-            yield None, prefixes
+            yield None, "", prefixes
             return
         attributes, next_hop = self._sent(neighbor, path)
         terms = () if self._leaking else neighbor.settings.export_terms
@@ -160,7 +169,7 @@ class Export:
             if accepted is not None and neighbor.peer_address in self._drained:
                 communities = dict.fromkeys((*accepted.communities, GRACEFUL_SHUTDOWN))
                 accepted = replace(accepted, communities=tuple(communities))
-            yield None if accepted is None else attributes_text(accepted, next_hop), part
+            yield accepted, next_hop, part
 
     def _may_hear(self, neighbor: NeighborConfig, path: Path) -> bool:
         internal, communities = neighbor.peer_asn == self._asn, path.attributes.communities

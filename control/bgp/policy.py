@@ -57,6 +57,11 @@ class PrefixRange:
             raise ValueError(f"expected a prefix like 10.2.0.0/16 le 24, found {text[:60]!r}")
         return cls(network, at_least, at_most)
 
+    def __str__(self) -> str:
+        length = _length(self.network)
+        least = f" ge {self.at_least}" if self.at_least > length else ""
+        return f"{self.network}{least} le {self.at_most}" if self.at_most > length else self.network
+
     def holds(self, prefix: str) -> bool:
         """Whether a canonical prefix is in the range."""
         return self.at_least <= _length(prefix) <= self.at_most and _within(prefix, self.network)

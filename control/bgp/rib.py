@@ -107,6 +107,21 @@ class Rib:
         """Every prefix that this neighbor has a path to."""
         return frozenset(prefix for prefix in self._table if self._path(prefix, neighbor))
 
+    def lacking(self, neighbor: str, attributes: PathAttributes, prefixes: Sequence[str]) -> list[str]:
+        """Of prefixes that this neighbor announces so, those to be taken in that have not been heard yet."""
+        if neighbor in self.above_limit:
+            return []
+        has_path = {_NOTHING: False}
+        lacking = []
+        for accepted, part in self._imported(self._neighbors[neighbor], attributes, prefixes):
+            for prefix in part if accepted else ():
+                choice = self._table.get(prefix, _NOTHING)
+                if choice not in has_path:
+                    has_path[choice] = any(path.neighbor == neighbor for path in choice.paths)
+                if not has_path[choice]:
+                    lacking.append(prefix)
+        return lacking
+
     def prefix_count(self, neighbor: str) -> int:
         """How many these are."""
         return self._counts[neighbor]
@@ -122,21 +137,28 @@ class Rib:
         self, neighbor: NeighborConfig, next_hop: str, attributes: PathAttributes, prefixes: tuple[str, ...]
     ) -> set[str]:
         peer, internal = neighbor.peer_address, neighbor.peer_asn == self._asn
-        # A loop is no path, and the one that it replaces is gone too.
-        if self._is_loop(attributes):
-            return self._put(peer, None, prefixes)
-        if not internal:  # RFC 4271 section 5.1.5, RFC 4456 section 8: a matter of the AS that sends it
-            attributes = replace(attributes, local_pref=None, originator_id=None, cluster_list=())
         changed: set[str] = set()
-        for term, part in by_term(neighbor.settings.import_terms, attributes.communities, prefixes):
-            accepted = term.applied(attributes, neighbor.peer_asn)
-            if accepted is None:
+        for accepted, part in self._imported(neighbor, attributes, prefixes):
+            if accepted is None:  # the path that it replaces is gone too
                 changed |= self._put(peer, None, part)
                 continue
             preference = self._preference(peer, accepted)
             path = Path(peer, next_hop, accepted, preference, internal, neighbor.peer_router_id)
             changed |= self._put(peer, path, self._within_limit(neighbor, part))
         return changed
+
+    def _imported(
+        self, neighbor: NeighborConfig, attributes: PathAttributes, prefixes: Sequence[str]
+    ) -> Iterator[tuple[PathAttributes | None, Sequence[str]]]:
+        """What import policy makes of an announcement; None of what is no path, a loop among it."""
+        if self._is_loop(attributes):
+            yield None, prefixes
+            return
+        if neighbor.peer_asn != self._asn:
+            # RFC 4271 section 5.1.5, RFC 4456 section 8: a matter of the AS that sends it
+            attributes = replace(attributes, local_pref=None, originator_id=None, cluster_list=())
+        for term, part in by_term(neighbor.settings.import_terms, attributes.communities, prefixes):
+            yield term.applied(attributes, neighbor.peer_asn), part
 
     def _is_loop(self, attributes: PathAttributes) -> bool:
         """RFC 4271 section 9.1.2, RFC 4456 section 8. The cluster id of a reflector is its router id."""

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from control.bgp.model import NO_ADVERTISE, NO_EXPORT, NO_EXPORT_SUBCONFED
+from control.bgp.model import DecodeError, parse_community
 from control.bgp.policy import MAXIMUM_32_BIT, MAXIMUM_PREPENDING, MAXIMUM_RESTART_TIME_S, PrefixRange
 from netns_lab.fields import text, whole
 from netns_lab.units import duration_us
 
 US_PER_S = 1_000_000
 BFD_INTERVALS_US = range(3_000, 60 * US_PER_S + 1)
-GRACEFUL_SHUTDOWN = 0xFFFF0000
-WELL_KNOWN = {
-    "graceful-shutdown": GRACEFUL_SHUTDOWN,
-    "no-export": NO_EXPORT,
-    "no-advertise": NO_ADVERTISE,
-    "no-export-subconfed": NO_EXPORT_SUBCONFED,
-}
-"""Communities by name (RFC 1997, RFC 8326)."""
-_COMMUNITY = re.compile(r"([0-9]{1,5}):([0-9]{1,5})", re.ASCII)
+COMMUNITIES = '"64512:666" or no-export'
 _DURATION = "[0-9.]+ ?(us|ms|s|m)"
 
 
@@ -64,13 +55,10 @@ def _prefix_range(value: object) -> PrefixRange:
 
 
 def _community(value: object) -> int:
-    if isinstance(value, str) and value in WELL_KNOWN:
-        return WELL_KNOWN[value]
-    match = _COMMUNITY.fullmatch(value) if isinstance(value, str) else None
-    high, low = (int(half) for half in match.groups()) if match else (65536, 0)
-    if not (high < 65536 and low < 65536):
-        raise ValueError(f'expected a community in quotes, such as "64512:666", or {", ".join(WELL_KNOWN)}')
-    return high << 16 | low
+    try:
+        return parse_community(value if isinstance(value, str) else "")
+    except DecodeError:
+        raise ValueError(f"expected a community in quotes, such as {COMMUNITIES}") from None
 
 
 HoldTime = Annotated[
@@ -100,7 +88,7 @@ RangeOfPrefixes = Annotated[
 Community = Annotated[
     int,
     BeforeValidator(_community),
-    text(f"community, such as 64512:666, or {', '.join(WELL_KNOWN)}", "[0-9]+:[0-9]+|[a-z-]+"),
+    text(f"community, such as {COMMUNITIES}", "([0-9]+:[0-9]+|[a-z-]+)"),
 ]
 Preference = Annotated[int, whole(0, MAXIMUM_32_BIT, "LOCAL_PREF, the higher the better")]
 Med = Annotated[int, whole(0, MAXIMUM_32_BIT, "MULTI_EXIT_DISC, the lower the better")]

@@ -126,15 +126,33 @@ def _bgp_rows(document: dict[str, Any]) -> Rows:
         (
             session["node"],
             session["peer"],
+            session["type"],
             session["link"],
             session["neighbor"],
             session["state"],
             float(session["since_s"]),
-            session["prefixes"],
-            session["reason"] or "-",
+            _prefixes_text(session),
+            _policy_text(session["policy"]),
+            session["warning"] or session["reason"] or "-",
         )
         for session in document["sessions"]
     ]
+
+
+def _policy_text(policy: dict[str, Any]) -> str:
+    """How this end treats the other, in a few words."""
+    words = [f"{len(policy[way])} {way}" for way in ("import", "export") if policy[way]]
+    words += ["next-hop-self"] * policy["next_hop_self"] + ["client"] * policy["route_reflector_client"]
+    return ", ".join(words) or "-"
+
+
+def _prefixes_text(session: dict[str, Any]) -> str:
+    """How many prefixes a session has brought, of how many at most, and how many were left out."""
+    limit = session["maximum_prefixes"]
+    if limit is None:
+        return str(session["prefixes"])
+    refused = f", {limit['refused']} refused" if limit["refused"] else ""
+    return f"{session['prefixes']}/{limit['count']}{refused}"
 
 
 def _route_rows(document: dict[str, Any]) -> Rows:
@@ -198,7 +216,10 @@ TOPICS = {
         ("link", "node", "cipher", "library", "protection", "an", "next pn", "sent", "ok", "other"),
         _macsec_rows,
     ),
-    "bgp": Topic(("node", "peer", "link", "neighbor", "state", "for s", "prefixes", "reason"), _bgp_rows),
+    "bgp": Topic(
+        ("node", "peer", "type", "link", "neighbor", "state", "for s", "prefixes", "policy", "reason"),
+        _bgp_rows,
+    ),
     "routes": Topic(("node", "prefix", "nhid", "paths", "next hops"), _route_rows),
     "faults": Topic(("kind", "name", "mode", "what", "did", "since", "heals in"), _fault_rows),
     "events": Topic(("time", "kind", "what happened"), _event_rows),

@@ -1,7 +1,7 @@
 """Who of a lab should hear from whom, and who does: a matrix of nodes for each address family.
 
-Asked is what BGP promises, from an address inside an announced prefix to another, and what a link promises,
-between its ends where these are in one subnet.
+Asked is what BGP promises, from an address inside an announced prefix to another; what the interior routes of
+an AS promise, to and from its loopbacks; and what a link promises, between ends in one subnet.
 """
 
 from collections.abc import Iterable, Iterator
@@ -113,12 +113,23 @@ def promised(plan: LabPlan) -> Reachability:
     answers: dict[Family, Answers] = {}
     for family, version in FAMILIES.items():
         own = [next(_of_version(plan.hosts[name], version), None) for name in names]
-        reachable = [address is not None and ip_interface(address) in announced for address in own]
-        rows: Answers = [[False if here and there else None for there in reachable] for here in reachable]
+        everywhere = [address is not None and ip_interface(address) in announced for address in own]
+        inside = [{route.prefix.partition("/")[0] for route in node.interior} for node in plan.nodes]
+        at = range(len(names))
+        rows: Answers = [
+            [
+                False
+                if (everywhere[to] or own[to] in inside[source])
+                and (everywhere[source] or own[source] in inside[to])
+                else None
+                for to in at
+            ]
+            for source in at
+        ]
         for source, destination in _neighbors(plan, dict(zip(names, own, strict=True))):
             rows[names.index(source)][names.index(destination)] = False
-        for at in range(len(names)):
-            rows[at][at] = None
+        for node in at:
+            rows[node][node] = None
         addresses[family], answers[family] = own, rows
     return Reachability(plan.name, tuple(names), addresses, answers)
 

@@ -15,8 +15,10 @@ from netns_lab.impairments import impairment_documents
 from netns_lab.plan import ETHERNET
 from netns_lab.processes import last_line
 from netns_lab.rates import Readings, direction_documents
+from netns_lab.session_views import session_document
 
 if TYPE_CHECKING:
+    from control.router import Router, Session
     from netns_lab.controller import Controller
     from netns_lab.speakers import LabRouter
 
@@ -79,16 +81,24 @@ class Views:
                 if not session.up:
                     neighbor = f"{session.peer_node} over {session.link} ({session.neighbor})"
                     found.append(f"{name}: no session with {neighbor}")
-                    continue
-                peer = self._controller.plan.node(session.peer_node)
-                heard = router.router.rib.prefixes_from(session.neighbor)
-                family = ":" in session.neighbor
-                found += [
-                    f"{name}: {prefix} not heard from {peer.name} over {session.link}"
-                    for prefix in peer.originate
-                    if (":" in prefix) == family and prefix not in heard
-                ]
+                elif unheard := self._unheard(router.router, session):
+                    more = f" and {len(unheard) - 1} more" if len(unheard) > 1 else ""
+                    where = f"{session.peer_node} over {session.link}"
+                    found.append(f"{name}: {unheard[0]}{more} not heard from {where}")
         return found or self._not_installed()  # the kernel is asked only once BGP has nothing to wait for
+
+    def _unheard(self, router: Router, session: Session) -> list[str]:
+        """The prefixes that a neighbor is to announce and that have not come yet."""
+        if peer := self._controller.routers.get(session.peer_node):
+            return router.unheard(session.neighbor, peer.router)
+        # What else its own program may announce, nobody here knows.
+        heard = router.rib.prefixes_from(session.neighbor)
+        originated = self._controller.plan.node(session.peer_node).originate
+        return [
+            prefix
+            for prefix in originated
+            if (":" in prefix) == (":" in session.neighbor) and prefix not in heard
+        ]
 
     def _not_installed(self) -> list[str]:
         return [
@@ -212,18 +222,8 @@ class Views:
         ]
 
     def _sessions(self) -> list[Document]:
-        now_ns = self._controller.now_ns()
         return [
-            {
-                "node": name,
-                "peer": session.peer_node,
-                "link": session.link,
-                "neighbor": session.neighbor,
-                "state": "established" if session.up else "down",
-                "since_s": round((now_ns - session.since_ns) / NS_PER_S, 1) if session.since_ns else 0.0,
-                "prefixes": router.router.rib.prefix_count(session.neighbor),
-                "reason": session.reason,
-            }
+            session_document(router.router, name, session, self._controller.now_ns())
             for name, router in self._controller.routers.items()
             for session in router.router.sessions.values()
         ]

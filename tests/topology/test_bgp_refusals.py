@@ -57,7 +57,7 @@ REFUSALS = {
     "community": (
         on_r1("neighbors: {r2: {import: [{add_communities: [64512]}]}}"),
         "3: nodes.r1.bgp.neighbors.r2.import[0].add_communities[0]: found 64512, expected a community in "
-        'quotes, such as "64512:666", or graceful-shutdown, no-export, no-advertise, no-export-subconfed',
+        'quotes, such as "64512:666" or no-export',
     ),
     "link of a term": (
         on_r1("neighbors: {r2: {import: [{links: [ch9], med: 1}]}}"),

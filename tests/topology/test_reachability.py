@@ -54,6 +54,13 @@ def test_a_router_that_announces_nothing_is_nobodys_hole_and_hosts_on_one_link_a
     assert reachability.left_out() == ["r2"]
 
 
+def test_routers_of_an_as_ask_each_other_by_loopback_and_nobody_asks_theirs_from_outside() -> None:
+    text = TRANSIT.replace("asn: 64513", "asn: 64512")
+    pairs = {(source, to) for _, source, to in asked(promised(plan_of(text)))}
+    assert {("r1", "r2"), ("r2", "r1")} <= pairs
+    assert not {("r2", "r3"), ("r3", "r2"), ("h1", "r2"), ("r2", "h3")} & pairs
+
+
 def test_a_cell_tells_which_family_is_answered() -> None:
     reachability = promised(plan_of(templates.pair("pair")))
     for family, source, destination in list(reachability.unanswered()):

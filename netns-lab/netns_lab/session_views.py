@@ -1,0 +1,59 @@
+"""A BGP session as `inspect bgp` tells of it: its state, and how this end treats the other."""
+
+from control.bgp.model import community_text
+from control.bgp.policy import MaximumPrefixes, NeighborSettings, Term
+from control.router import Router, Session
+from dataplane.lines import Document
+
+NS_PER_S = 1e9
+
+
+def session_document(router: Router, node: str, session: Session, now_ns: int) -> Document:
+    """One session, as seen from one of its ends."""
+    config = next(it for it in router.config.neighbors if it.peer_address == session.neighbor)
+    settings = config.settings
+    return {
+        "node": node,
+        "peer": session.peer_node,
+        "type": "internal" if config.peer_asn == router.config.asn else "external",
+        "link": session.link,
+        "neighbor": session.neighbor,
+        "local": config.local_address,
+        "hold_time_s": config.hold_time_s,
+        "state": "established" if session.up else "down",
+        "since_s": round((now_ns - session.since_ns) / NS_PER_S, 1) if session.since_ns else 0.0,
+        "prefixes": router.rib.prefix_count(session.neighbor),
+        "maximum_prefixes": _limit(settings.maximum_prefixes, router.rib.refused[session.neighbor]),
+        "policy": _policy(settings),
+        "warning": session.warning,
+        "reason": session.reason,
+    }
+
+
+def _policy(settings: NeighborSettings) -> Document:
+    """How this end treats the other, as a topology file has it."""
+    return {
+        "import": [_term(term) for term in settings.import_terms],
+        "export": [_term(term) for term in settings.export_terms],
+        "next_hop_self": settings.next_hop_self,
+        "route_reflector_client": settings.route_reflector_client,
+    }
+
+
+def _limit(limit: MaximumPrefixes | None, refused: int) -> Document | None:
+    return None if limit is None else {"count": limit.count, "action": limit.action.value, "refused": refused}
+
+
+def _term(term: Term) -> Document:
+    """What is said of a term, and no more."""
+    document: Document = {
+        "prefixes": [str(prefixes) for prefixes in term.prefixes],
+        "communities": [community_text(value) for value in term.communities],
+        "action": "accept" if term.accept else "reject",
+        "local_preference": term.local_pref,
+        "med": term.med,
+        "prepend": term.prepend or None,
+        "add_communities": [community_text(value) for value in term.add_communities],
+        "remove_communities": [community_text(value) for value in term.remove_communities],
+    }
+    return {key: value for key, value in document.items() if value not in (None, [])}

@@ -1,0 +1,77 @@
+"""Two clouds, a route reflector and four edges each: sessions inside and between ASes, routes, traffic."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from netns_lab import templates
+from netns_lab.directory import LabDirectory
+from netns_lab.state import load_plan
+
+from tests.lab.harness import Lab, quadlink
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.lab
+
+CHANNELS = ("ch1", "ch2", "ch3", "ch4")
+ROUTES = (("aws-vpc", "10.2.0.0/16"), ("aws-vpc", "fd02::/48"), ("gcp-vpc", "10.1.0.0/16"))
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    name = f"qf{os.getpid()}"
+    path = tmp_path_factory.mktemp("topologies") / f"{name}.yaml"
+    text = (templates.SHIPPED / "quad-facilities.yaml").read_text()
+    path.write_text(text.replace("name: quad-facilities", f"name: {name}", 1))
+    directory = LabDirectory(name)
+    try:
+        up = quadlink("up", str(path))
+        assert up.returncode == 0, up.stderr
+        yield Lab(directory, load_plan(directory))
+    finally:
+        quadlink("down", "--name", name)
+
+
+def test_edges_speak_to_their_reflector_over_loopbacks_and_to_each_other_over_channels(lab: Lab) -> None:
+    sessions = lab.json("inspect", "bgp")["sessions"]
+    assert len(sessions) == 48
+    assert {session["state"] for session in sessions} == {"established"}
+    inside = [session for session in sessions if session["type"] == "internal"]
+    assert len(inside) == 32
+    assert all(session["neighbor"].startswith(("10.255.0.", "fd00:255::")) for session in inside)
+    clients = [s for s in sessions if s["policy"]["route_reflector_client"]]
+    assert {session["node"] for session in clients} == {"aws-vpc", "gcp-vpc"}
+    # An edge hears of the other cloud from its reflector, too, but for the one whose own path it reflects.
+    reflected = [s["prefixes"] for s in inside if s["node"].startswith("aws-e")]
+    assert sorted(reflected) == [1, 1, 2, 2, 2, 2, 2, 2]
+
+
+def sent(lab: Lab) -> list[int]:
+    """Frames, by channel and direction."""
+    return [way["tx_frames"] for name in CHANNELS for way in lab.link(name)["directions"]]
+
+
+def test_traffic_of_every_host_takes_all_four_channels_both_ways(lab: Lab) -> None:
+    assert all(lab.paths(node, prefix) == 4 for node, prefix in ROUTES)
+    before = sent(lab)
+    assert lab.run("ping-all").returncode == 0
+    assert lab.run("probe", "aws-h1", "gcp-h1", "--flows", "64", "--for", "1s").returncode == 0
+    carried = [new - old for new, old in zip(sent(lab), before, strict=True)]
+    assert min(carried) > 100
+
+
+def test_a_lost_channel_leaves_three_paths_through_the_reflector_and_comes_back(lab: Lab) -> None:
+    lab.run("fail", "link", "ch1")
+    eventually(lambda: all(lab.paths(node, prefix) == 3 for node, prefix in ROUTES))
+    # What still comes to the edge without a channel has a way on, through another edge of its cloud.
+    assert lab.paths("aws-e1", "10.2.0.0/16") == 1
+    lab.run("heal")
+    eventually(lambda: all(lab.paths(node, prefix) == 4 for node, prefix in ROUTES), 20)
+
+
+def test_a_lost_link_inside_a_cloud_takes_its_edge_out(lab: Lab) -> None:
+    lab.run("fail", "link", "aws-in2")
+    eventually(lambda: all(lab.paths(node, prefix) == 3 for node, prefix in ROUTES))
+    eventually(lambda: lab.route("aws-e2", "10.1.0.0/16") == (0, []))
+    lab.run("heal")
+    eventually(lambda: all(lab.paths(node, prefix) == 4 for node, prefix in ROUTES), 20)
