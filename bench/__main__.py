@@ -12,7 +12,7 @@ from netns_lab.output import Format, Output
 
 from bench.figures import report
 
-BENCHMARKS = ("crypto", "impairment", "link", "probes", "scale", "smoke")
+BENCHMARKS = ("crypto", "impairment", "link", "probes", "routes", "scale", "smoke")
 """Modules of this package; each loads what only it needs, as scapy."""
 
 

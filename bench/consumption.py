@@ -41,6 +41,12 @@ def _tasks(pid: int) -> Iterator[Path]:
     return Path(f"/proc/{pid}/task").iterdir()
 
 
+def with_children(pid: int) -> list[int]:
+    """A process and those that it started."""
+    children = (task.joinpath("children").read_text().split() for task in _tasks(pid))
+    return [pid, *(int(child) for listed in children for child in listed)]
+
+
 def lab_pids(lab: str) -> list[int]:
     """Every process of a lab that is up."""
     return list(marked_commands(LabDirectory(lab).mark))

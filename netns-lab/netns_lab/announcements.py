@@ -10,6 +10,7 @@ import json
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_network
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from control.bgp.model import DecodeError, canonical_prefix
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 MAXIMUM_PREFIXES = 1_000_000
 """A router; ExaBGP and its helper then hold 0.3 GB."""
-PREFIXES_AT_A_TIME = 5_000
+PREFIXES_AT_A_TIME = 10_000
 """Some 0.1 s of the controller's loop, which then attends to everything else."""
 
 
@@ -33,7 +34,6 @@ class Announcements:
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
         self._file = controller.directory.announcements
-        self._changing = asyncio.Lock()
         try:
             read = json.loads(self._file.read_bytes())
         except FileNotFoundError:
@@ -44,32 +44,27 @@ class Announcements:
         """What a router announces besides its topology's prefixes."""
         return self._prefixes.get(node, frozenset())
 
-    async def announce(self, node: str, prefixes: Sequence[str], split: int | None) -> Document:
+    def announce(self, node: str, prefixes: Sequence[str], split: int | None) -> Document:
         """Has a router announce more; what `announce` was asked for already is no error. Raises LabError."""
-        async with self._changing:
-            asked, own = self._asked(node, prefixes, split), self._own(node)
-            if already := sorted(asked & own):
-                raise LabError(f"{node} announces {already[0]} already, by its topology")
-            known = self.of(node)
-            if len(known | asked) > MAXIMUM_PREFIXES:
-                raise LabError(
-                    f"expected at most {MAXIMUM_PREFIXES} prefixes a router, found {len(known | asked)}"
-                )
-            self._keep(node, known | asked)
-            return await self._tell(node, "announces", known, asked - known)
+        asked, known = self._asked(node, prefixes, split), self.of(node)
+        if already := sorted(asked & self._own(node)):
+            raise LabError(f"{node} announces {already[0]} already, by its topology")
+        if len(known | asked) > MAXIMUM_PREFIXES:
+            raise LabError(
+                f"expected at most {MAXIMUM_PREFIXES} prefixes a router, found {len(known | asked)}"
+            )
+        return self._change(node, "announces", known | asked, len(asked - known))
 
-    async def withdraw(self, node: str, prefixes: Sequence[str], split: int | None) -> Document:
+    def withdraw(self, node: str, prefixes: Sequence[str], split: int | None) -> Document:
         """Has a router withdraw some, or all, of what `announce` made it announce. Raises LabError."""
-        async with self._changing:
-            asked, known = self._asked(node, prefixes, split), self.of(node)
-            if foreign := sorted(asked & self._own(node)):
-                raise LabError(
-                    f"{foreign[0]} is announced by {node}'s topology: change the file, then `quadlink up`"
-                )
-            if unheard := sorted(asked - known):
-                raise LabError(f"{node} does not announce {unheard[0]}")
-            self._keep(node, known - asked)
-            return await self._tell(node, "withdraws", known, asked)
+        asked, known = self._asked(node, prefixes, split), self.of(node)
+        if foreign := sorted(asked & self._own(node)):
+            raise LabError(
+                f"{foreign[0]} is announced by {node}'s topology: change the file, then `quadlink up`"
+            )
+        if unheard := sorted(asked - known):
+            raise LabError(f"{node} does not announce {unheard[0]}")
+        return self._change(node, "withdraws", known - asked, len(asked))
 
     def follow(self) -> None:
         """Forgets routers that the lab has no more."""
@@ -78,20 +73,24 @@ class Announcements:
             self._prefixes = {node: kept for node, kept in self._prefixes.items() if node not in gone}
             self._save()
 
-    async def _tell(self, node: str, verb: str, before: frozenset[str], changed: frozenset[str]) -> Document:
-        """Goes from one set to the other in steps, between which the controller does what else there is."""
-        own, step = self._own(node), before
-        ordered = sorted(changed)
-        for start in range(0, len(ordered), PREFIXES_AT_A_TIME):
-            step = step.symmetric_difference(ordered[start : start + PREFIXES_AT_A_TIME])
-            router = self._controller.routers.get(node)
-            if router is not None:  # else it went with a change of the topology
-                router.router.originate(own | step)
-            await asyncio.sleep(0)
-        if changed:
-            text = f"{node} {verb} {len(changed)} prefixes; {len(self.of(node))} besides its topology's now"
-            self._controller.log.add(EventKind.ANNOUNCED, node, text)
-        return {"node": node, "changed": len(changed), "announced": len(self.of(node))}
+    def _change(self, node: str, verb: str, prefixes: frozenset[str], changed: int) -> Document:
+        self._prefixes[node] = prefixes
+        self._save()
+        text = f"{node} {verb} {changed} prefixes; {len(prefixes)} besides its topology's now"
+        self._controller.log.add(EventKind.ANNOUNCED, node, text)
+        self._step(node)
+        return {"node": node, "changed": changed, "announced": len(prefixes)}
+
+    def _step(self, node: str) -> None:
+        """Brings a router nearer to what it is to announce, and comes again until it is there."""
+        router = self._controller.routers.get(node)
+        if router is None:
+            return  # it went with a change of the topology
+        told = router.router.originated
+        changing = told ^ (self.of(node) | self._own(node))
+        if changing:
+            router.router.originate(told.symmetric_difference(islice(changing, PREFIXES_AT_A_TIME)))
+            asyncio.get_running_loop().call_soon(self._step, node)
 
     def _own(self, node: str) -> frozenset[str]:
         return frozenset(self._controller.plan.node(node).originate)
@@ -103,10 +102,6 @@ class Announcements:
         if node not in self._controller.routers:
             raise LabError(f"{node} speaks no BGP, so it announces nothing")
         return expanded(prefixes, split)
-
-    def _keep(self, node: str, prefixes: frozenset[str]) -> None:
-        self._prefixes[node] = prefixes
-        self._save()
 
     def _save(self) -> None:
         new = self._file.with_suffix(".new")

@@ -59,7 +59,7 @@ def test(
 
 def bench(
     benchmark: Annotated[
-        str, typer.Argument(metavar="NAME", help="smoke, scale, link, impairment, probes or crypto.")
+        str, typer.Argument(metavar="NAME", help="smoke, scale, routes, link, impairment, probes or crypto.")
     ],
     only: Annotated[
         list[str] | None, typer.Option(metavar="PART", help="This part of link, such as tcp; repeatable.")
