@@ -19,6 +19,7 @@ from netns_lab.commands import (
     nodes,
     pictures,
     probes,
+    proofs,
     scenarios,
     shells,
     views,
@@ -66,6 +67,7 @@ app.command()(machine.doctor)
 app.command()(shells.completion)
 app.command()(probes.probe)
 app.command()(scenarios.run)
+app.command()(proofs.prove)
 app.command()(measurements.demo)
 app.command(context_settings=PASS_ON)(measurements.test)
 app.command()(measurements.bench)

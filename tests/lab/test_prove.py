@@ -1,0 +1,43 @@
+"""A proof of a lab with a link that does less than the graph says: what survives, what parts, the finding."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.lab.harness import quadlink
+
+pytestmark = pytest.mark.lab
+
+# ch2 is the spare. r2 does not forward what comes over it in IPv4, which neither BGP nor BFD can see.
+MISMODELLED = """\
+name: spare
+nodes:
+  r1: {bgp: {asn: 64512, announce: [10.1.0.0/16, "fd01::/48"], neighbors: {r2: {import: [&spare {links: [ch2], local_preference: 50}]}}}}
+  r2:
+    bgp: {asn: 64513, announce: [10.2.0.0/16, "fd02::/48"], neighbors: {r1: {import: [*spare]}}}
+    exec: [echo 0 > /proc/sys/net/ipv4/conf/ch2/forwarding]
+  h1: {}
+  h2: {}
+links:
+  - {name: ch1, endpoints: ["r1:ch1", "r2:ch1"]}
+  - {name: ch2, endpoints: ["r1:ch2", "r2:ch2"]}
+  - {name: lan1, type: plain, endpoints: ["r1:lan", "h1:eth0"]}
+  - {name: lan2, type: plain, endpoints: ["r2:lan", "h2:eth0"]}
+"""  # noqa: E501
+
+
+def test_a_link_that_carries_less_than_the_graph_says_is_a_finding(tmp_path: Path) -> None:
+    file = tmp_path / "spare.yaml"
+    file.write_text(MISMODELLED)
+    answer = quadlink("prove", str(file), "--observe", "300ms", "--format", "json", timeout_s=110)
+    assert answer.returncode == 1, answer.stderr
+    proof = json.loads(answer.stdout)
+    by_failure = {verdict["failure"]: verdict for verdict in proof["verdicts"]}
+    assert len(by_failure) == 1 + 4 + 2
+    assert by_failure["none"]["survived"]
+    assert by_failure["link ch2"]["survived"]
+    assert by_failure["link ch1"]["findings"] == ["h1 to h2 (ipv4): predicted to be reachable, but dark"]
+    assert proof["findings"] == 1
+    assert proof["partitioning"] == ["link lan1", "link lan2", "router r1", "router r2"]
+    assert {"source": "h2", "destination": "h1", "family": "ipv6"} in by_failure["router r1"]["partitioned"]
