@@ -1,7 +1,7 @@
 """What follows from a recording of probes: outages as RFC 6413 tells them, latency, paths, timeline. Pure."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
@@ -25,9 +25,10 @@ from control.faults.outage import (
 )
 from dataplane.probes.flows import Flow
 from netns_lab.coverage import Path, Uncovered, taken_paths, uncovered
+from netns_lab.event_log import EventKind
 from netns_lab.measurement_report import Span, document
 from netns_lab.plan import Family
-from netns_lab.prediction import Failed, Pair, partitioned
+from netns_lab.prediction import NOTHING, Failed, Pair, partitioned
 from netns_lab.recording import Recording
 from netns_lab.timeline import Milestone, Step, milestones
 
@@ -79,16 +80,16 @@ class Measurement:
     recording: Recording
 
     @cached_property
-    def failed(self) -> Failed:
-        """What failed altogether, by the lab's events."""
-        return self._reached(CUTS)
+    def cut_off(self) -> frozenset[Pair]:
+        """The hosts that what had failed altogether, at one time after the act, left no way between them."""
+        plan = self.recording.plan
+        return frozenset(pair for failed in self._failures() for pair in partitioned(plan, failed))
 
     @cached_property
     def results(self) -> tuple[FlowResult, ...]:
         """Every flow, by id."""
         it = self.recording
-        reached = self._reached(None)
-        cut_off = partitioned(it.plan, self.failed)
+        reached = self._reached()
         outages = outages_after(it.sent, it.received, it.t_ns, it.until_ns, in_flight_ns=self._in_flight_ns)
         by_id = {outage.flow: outage for outage in outages}
         after = taken_paths(it.sightings, it.wires, it.received, it.t_ns, it.until_ns)
@@ -99,7 +100,7 @@ class Measurement:
             hit = outage.lost > 0 or not reached.links.isdisjoint(was or ())
             rate_ms = self._rate_derived_ms([flow])
             results.append(
-                FlowResult(flow, pair, outage, rate_ms, was, after.get(flow.id), hit, pair in cut_off)
+                FlowResult(flow, pair, outage, rate_ms, was, after.get(flow.id), hit, pair in self.cut_off)
             )
         return tuple(results)
 
@@ -245,18 +246,23 @@ class Measurement:
         before = delivery(it.sent, self._rx_ns, it.begin_ns, it.t_ns)
         return round((before.latency_us_p99 or 0.0) * NS_PER_US)
 
-    def _reached(self, modes: set[str] | None) -> Failed:
-        """The links and nodes that faults reached, those of some modes or of any."""
-        plan, links, nodes = self.recording.plan, set(), set()
+    def _reached(self) -> Failed:
+        """The links and nodes that faults of any mode reached, at any time."""
+        return _together(event for event in self.recording.events if event["kind"] == EventKind.FAULT)
+
+    def _failures(self) -> set[Failed]:
+        """What had failed altogether at one time: at the act, and after each change that followed."""
+        active: dict[tuple[str, str], Mapping[str, Any]] = {}
+        found = {NOTHING}
         for event in self.recording.events:
-            detail = event["detail"]
-            if event["kind"] == "fault" and (modes is None or detail.get("mode") in modes):
-                links |= {event["subject"], *detail.get("links", ())}
-                nodes |= {*detail.get("nodes", ())}
-        return Failed(
-            frozenset(link.name for link in plan.links if link.name in links),
-            frozenset(node.name for node in plan.nodes if node.name in nodes),
-        )
+            if event["t_ns"] > self.recording.t_ns:
+                found.add(_together(active.values()))
+            mode, thing = event["detail"].get("mode"), (event["subject"], event["detail"].get("fault", ""))
+            if event["kind"] == EventKind.FAULT and mode in CUTS:
+                active[thing] = event
+            elif event["kind"] == EventKind.HEAL and mode in (None, *CUTS):
+                active.pop(thing, None)
+        return found | {_together(active.values())}
 
     def _judged(self, direction: str) -> list[FlowResult]:
         return [result for result in self.of(direction) if result.hit and not result.partitioned]
@@ -329,3 +335,12 @@ class Measurement:
     def load(cls, directory: DirectoryPath) -> Self:
         """What was saved; LabError where there is none."""
         return cls(Recording.load(directory))
+
+
+def _together(faults: Iterable[Mapping[str, Any]]) -> Failed:
+    """The links and nodes that faults reach, by their events."""
+    links, nodes = set(), set()
+    for event in faults:
+        links |= {*event["detail"].get("links", (event["subject"],))}
+        nodes |= {*event["detail"].get("nodes", ())}
+    return Failed(frozenset(links), frozenset(nodes))

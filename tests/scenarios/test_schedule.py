@@ -5,7 +5,7 @@ from netns_lab.plan import LabPlan
 from netns_lab.planning import plan_lab
 from netns_lab.scenarios.model import Step
 from netns_lab.scenarios.rehearsal import Refused, rehearse
-from netns_lab.scenarios.schedule import expand
+from netns_lab.scenarios.schedule import agenda, expand
 from netns_lab.templates import SHIPPED
 from netns_lab.topology import load_topology
 
@@ -27,18 +27,22 @@ def test_a_repeated_act_comes_again_and_each_time_ends_by_itself() -> None:
     assert {act.arguments["for_s"] for act in acts} == {0.2}
 
 
-def test_acts_are_in_order_of_time_and_expectations_alone_are_none() -> None:
+def test_acts_of_all_steps_come_in_order_of_time_and_after_the_beginning_of_their_step() -> None:
     steps = [
         step("1s", announce={"node": "gcp", "prefixes": ["20.0.0.0/16"]}, **{"for": "3s"}),
         step("2s", expect={}),
         step("3s", fail={"link": "ch1"}),
         step("5s", heal={"link": "ch1"}),
     ]
-    assert [(act.at_s, act.step, act.request) for act in expand(steps, 0)] == [
-        (1.0, 0, "announce"),
-        (3.0, 2, "fail"),
-        (4.0, 0, "withdraw"),
-        (5.0, 3, "heal"),
+    assert [(at_s, act and act.request) for at_s, act in agenda(steps, expand(steps, 0))] == [
+        (1.0, None),
+        (1.0, "announce"),
+        (2.0, None),
+        (3.0, None),
+        (3.0, "fail"),
+        (4.0, "withdraw"),
+        (5.0, None),
+        (5.0, "heal"),
     ]
 
 

@@ -115,15 +115,16 @@ def _of_bound(what: str, bound: Bound, value: float) -> Verdict:
 
 
 def _of_path(path: Path, observed: Observation) -> Iterator[Verdict]:
-    used = ", ".join(observed.links) or "nothing"
-    for link in path.uses:
-        yield Verdict(f"path.uses {link}", "traffic over it", f"traffic over {used}", link in observed.links)
-    for link in path.avoids:
+    unused = [link for link in path.uses if link not in observed.links]
+    used = [link for link in path.avoids if link in observed.links]
+    if path.uses:
+        measured = f"nothing over {', '.join(unused)}" if unused else "traffic over all"
+        yield Verdict("path.uses", ", ".join(path.uses), measured, not unused)
+    if path.avoids:
+        measured = f"traffic over {', '.join(used)}" if used else "none over them"
+        arrived = bool(observed.links)
         yield Verdict(
-            f"path.avoids {link}",
-            "traffic, none of it over it",
-            f"traffic over {used}",
-            bool(observed.links) and link not in observed.links,
+            "path.avoids", ", ".join(path.avoids), measured if arrived else "no traffic", arrived and not used
         )
 
 

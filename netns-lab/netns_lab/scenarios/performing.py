@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from dataplane.client import EngineClient
 from dataplane.counters import map_counters
@@ -17,12 +18,13 @@ from netns_lab.plan import LabPlan
 from netns_lab.readiness import wait_until_ready
 from netns_lab.scenarios.loading import WHOLE, Scenario
 from netns_lab.scenarios.observation import Sample, Window
-from netns_lab.scenarios.schedule import Act
+from netns_lab.scenarios.schedule import Act, agenda
 from netns_lab.stopwatch import OBSERVED_BEFORE_S, Stopwatch
 
 READY_TIMEOUT_S = 30.0
 SPARE_S = 30.0
 """How much longer the probes could go on than they need to: requests may be slow on a busy machine."""
+LATE_S = 0.2
 NS_PER_S = 1e9
 
 
@@ -32,77 +34,82 @@ class Recording:
 
     measurement: Measurement
     windows: dict[str, Window]
+    doubts: list[str]
+    """Sentences that say what it cannot tell."""
 
 
 def perform(
     scenario: Scenario, directory: LabDirectory, plan: LabPlan, say: Callable[[str], None]
 ) -> Recording:
     """Runs the scenario in a lab without faults and leaves it without, however it ends. Raises LabError."""
-    with ControllerClient(directory) as controller:
-        if active := controller.call("inspect", topic="faults")["faults"]:
-            failed = ", ".join(f"{fault['kind']} {fault['name']}" for fault in active)
-            raise LabError(
-                f"lab {directory.name} has faults already ({failed}); "
-                f"`quadlink heal --name {directory.name}` undoes them"
-            )
-        run = _Run(scenario, _Sampler(scenario, controller, directory), controller, say)
-        stopwatch = Stopwatch(
-            directory,
-            plan,
-            limit_s=OBSERVED_BEFORE_S + scenario.duration_s + SPARE_S,
-            packets_per_s_and_flow=scenario.traffic.rate,
-            flows_each_way=scenario.traffic.flows,
+    if active := _ask(directory, "inspect", topic="faults")["faults"]:
+        failed = ", ".join(f"{fault['kind']} {fault['name']}" for fault in active)
+        raise LabError(
+            f"lab {directory.name} has faults already ({failed}); "
+            f"`quadlink heal --name {directory.name}` undoes them"
         )
-        try:
-            with stopwatch:
-                measurement = stopwatch.measure(run.perform, 0)
-        finally:
-            run.revert()
+    run = _Run(scenario, directory, say)
+    stopwatch = Stopwatch(
+        directory,
+        plan,
+        limit_s=OBSERVED_BEFORE_S + scenario.duration_s + SPARE_S,
+        packets_per_s_and_flow=scenario.traffic.rate,
+        flows_each_way=scenario.traffic.flows,
+    )
+    try:
+        with stopwatch:
+            measurement = stopwatch.measure(run.perform, 0, scenario.name)
+    finally:
+        run.revert()
     if missing := wait_until_ready(directory, READY_TIMEOUT_S):
         raise LabError(f"lab {directory.name}: not as it was {READY_TIMEOUT_S:.0f} s after: {missing[0]}")
-    return Recording(measurement, run.windows(measurement))
+    return Recording(measurement, run.windows(measurement), run.doubts() + measurement.doubts())
+
+
+def _ask(directory: LabDirectory, request: str, **arguments: object) -> Any:  # noqa: ANN401 - JSON
+    """What the controller answers that there is now: a fault may have ended the one that was asked before."""
+    with ControllerClient(directory) as controller:
+        return controller.call(request, **arguments)
 
 
 class _Run:
     """The acts of one run, and when they really were."""
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        sampler: _Sampler,
-        controller: ControllerClient,
-        say: Callable[[str], None],
-    ) -> None:
+    def __init__(self, scenario: Scenario, directory: LabDirectory, say: Callable[[str], None]) -> None:
         self._scenario = scenario
-        self._sampler = sampler
-        self._controller = controller
+        self._sampler = _Sampler(scenario, directory)
+        self._directory = directory
         self._say = say
         self._started_s = 0.0
+        self._late_s = 0.0
         self._samples: list[Sample] = []
         self._begun_ns: list[int] = []
-        """When each step began: its first act, or its time."""
-        self._announced: dict[str, frozenset[str]] = {}
+        """When each step began."""
         self._settled_ns: dict[int, int] = {}
-        """By step, when its first fault ended by itself."""
+        """By step, when its first fault was to end by itself."""
+        self._announced: dict[str, frozenset[str]] = {}
 
     def perform(self) -> int:
-        """Does everything in its time; the time of the first step."""
+        """Does everything in its time; the time of the first act."""
         self._started_s = time.monotonic()
-        for index, step in enumerate(self._scenario.steps):
-            self._wait_until(step.at_s)
-            self._samples.append(self._sampler.take())
-            times_ns = [self._do(act) for act in self._scenario.acts if act.step == index]
-            self._begun_ns.append(times_ns[0] if times_ns else time.monotonic_ns())
+        times_ns = []
+        for at_s, act in agenda(self._scenario.steps, self._scenario.acts):
+            self._wait_until(at_s)
+            if act is not None:
+                times_ns.append(self._do(act))
+            else:
+                self._samples.append(self._sampler.take())
+                self._begun_ns.append(time.monotonic_ns())
         self._wait_until(self._scenario.duration_s)
         self._samples.append(self._sampler.take())
-        return self._begun_ns[0]
+        return (times_ns or self._begun_ns)[0]
 
     def revert(self) -> None:
         """Ends every fault and withdraws what is still announced."""
-        self._controller.call("heal")
+        _ask(self._directory, "heal")
         for node, prefixes in self._announced.items():
             if prefixes:
-                self._controller.call("withdraw", node=node, prefixes=sorted(prefixes), split=None)
+                _ask(self._directory, "withdraw", node=node, prefixes=sorted(prefixes), split=None)
 
     def windows(self, measurement: Measurement) -> dict[str, Window]:
         """Those of the steps and that of the whole run."""
@@ -121,10 +128,14 @@ class _Run:
         whole = Window(first.t_ns, last.until_ns, last.until_ns, first.before, last.after)
         return {f"step {number}": window for number, window in enumerate(steps, 1)} | {WHOLE: whole}
 
+    def doubts(self) -> list[str]:
+        """Sentences that say where the run was not as it should be."""
+        late = self._late_s > LATE_S
+        return [f"this machine was {self._late_s:.1f} s late with a step"] if late else []
+
     def _do(self, act: Act) -> int:
-        self._wait_until(act.at_s)
         self._say(f"{self._scenario.name}: {act.text}")
-        answer = self._controller.call(act.request, **act.arguments)
+        answer = _ask(self._directory, act.request, **act.arguments)
         t_ns: int = answer.get("t_ns") or time.monotonic_ns()
         self._announced |= act.announced(self._announced)
         if act.ends_s is not None:
@@ -132,16 +143,17 @@ class _Run:
         return t_ns
 
     def _wait_until(self, at_s: float) -> None:
-        time.sleep(max(0.0, self._started_s + at_s - time.monotonic()))
+        left_s = self._started_s + at_s - time.monotonic()
+        self._late_s = max(self._late_s, -left_s)
+        time.sleep(max(0.0, left_s))
 
 
 class _Sampler:
     """Takes samples of a lab, of what the scenario's expectations need."""
 
-    def __init__(self, scenario: Scenario, controller: ControllerClient, directory: LabDirectory) -> None:
-        expectations = [scenario.expect, *(step.expect for step in scenario.steps if step.expect)]
-        self._prefixes = any(it.prefixes for it in expectations)
-        self._controller = controller
+    def __init__(self, scenario: Scenario, directory: LabDirectory) -> None:
+        self._prefixes = any(expect.prefixes for expect in scenario.expectations.values())
+        self._directory = directory
         self._counters = map_counters(directory.counters)
         engine = EngineClient(directory.engine_socket)
         self._slots = [state.slot for state in engine.links() if state.macsec is not None]
@@ -150,13 +162,13 @@ class _Sampler:
     def take(self) -> Sample:
         """The lab now."""
         ends: dict[tuple[str, ...], list[bool]] = {}
-        for it in self._controller.call("inspect", topic="bgp")["sessions"]:
+        for it in _ask(self._directory, "inspect", topic="bgp")["sessions"]:
             family = "ipv6" if ":" in it["neighbor"] else "ipv4"
             key = (it["link"], family, *sorted((it["node"], it["peer"])))
             ends.setdefault(key, []).append(it["state"] == "established")
         prefixes: dict[str, int] = {}
         if self._prefixes:
-            for route in self._controller.call("inspect", topic="routes")["routes"]:
+            for route in _ask(self._directory, "inspect", topic="routes")["routes"]:
                 prefixes[route["node"]] = prefixes.get(route["node"], 0) + 1
         counters: dict[str, int] = {}
         for slot in self._slots:

@@ -138,7 +138,7 @@ def _judged(scenario: Scenario, recording: Recording, took_s: float) -> Result:
     verdicts = {
         name: list(judge(expect, observations[name])) for name, expect in scenario.expectations.items()
     }
-    return Result(scenario, took_s, observations, verdicts, recording.measurement.doubts())
+    return Result(scenario, took_s, observations, verdicts, recording.doubts)
 
 
 def _save(result: Result, recording: Recording, directory: Path) -> None:

@@ -47,6 +47,12 @@ def expand(steps: Iterable[Step], seed: int) -> list[Act]:
     return sorted(acts, key=lambda act: act.at_s)
 
 
+def agenda(steps: Iterable[Step], acts: Iterable[Act]) -> list[tuple[float, Act | None]]:
+    """When what is to be done; None stands for the beginning of a step, which comes before its acts."""
+    every = [*((step.at_s, None) for step in steps), *((act.at_s, act) for act in acts)]
+    return sorted(every, key=lambda item: (item[0], item[1] is not None))
+
+
 def _acts(index: int, step: Step, at_s: float, chance: random.Random) -> Iterator[Act]:
     ends_s = None if step.for_s is None else at_s + step.for_s
     if step.fail:
