@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from netns_lab import templates
@@ -13,16 +14,23 @@ from tests.waiting import eventually
 
 pytestmark = pytest.mark.lab
 
+TOPOLOGY = templates.SHIPPED / "quad-facilities.yaml"
 CHANNELS = ("ch1", "ch2", "ch3", "ch4")
 ROUTES = (("aws-vpc", "10.2.0.0/16"), ("aws-vpc", "fd02::/48"), ("gcp-vpc", "10.1.0.0/16"))
+
+
+def write_topology(folder: Path, name: str, old: str = "", new: str = "") -> Path:
+    """quad-facilities.yaml under another name, perhaps with a text replaced by another."""
+    path = folder / f"{name}.yaml"
+    text = TOPOLOGY.read_text().replace("name: quad-facilities", f"name: {name}", 1)
+    path.write_text(text.replace(old, new) if old else text)
+    return path
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     name = f"qf{os.getpid()}"
-    path = tmp_path_factory.mktemp("topologies") / f"{name}.yaml"
-    text = (templates.SHIPPED / "quad-facilities.yaml").read_text()
-    path.write_text(text.replace("name: quad-facilities", f"name: {name}", 1))
+    path = write_topology(tmp_path_factory.mktemp("topologies"), name)
     directory = LabDirectory(name)
     try:
         up = quadlink("up", str(path))
@@ -75,3 +83,21 @@ def test_a_lost_link_inside_a_cloud_takes_its_edge_out(lab: Lab) -> None:
     eventually(lambda: lab.route("aws-e2", "10.1.0.0/16") == (0, []))
     lab.run("heal")
     eventually(lambda: all(lab.paths(node, prefix) == 4 for node, prefix in ROUTES), 20)
+
+
+def test_changed_policy_moves_traffic_and_ends_no_session(lab: Lab, tmp_path: Path) -> None:
+    policy = "gcp-e1: {import: [{local_preference: 200}]}, aws-vpc: {next_hop_self: true}"
+    edge, plain = (
+        "aws-e1: {groups: [facility-a], bgp: {asn: 64512, neighbors: {",
+        "aws-vpc: {next_hop_self: true}",
+    )
+    before = lab.json("inspect", "bgp")["sessions"]
+    changed = write_topology(tmp_path, lab.name, edge + plain, edge + policy)
+    answer = quadlink("up", str(changed))
+    assert answer.returncode == 0, answer.stderr
+    assert "link ch1 changed: aws-e1's import terms for gcp-e1" in answer.stdout + answer.stderr
+    assert lab.paths("aws-vpc", "10.2.0.0/16") == 1
+    assert quadlink("up", str(write_topology(tmp_path, lab.name))).returncode == 0
+    assert lab.paths("aws-vpc", "10.2.0.0/16") == 4
+    after = lab.json("inspect", "bgp")["sessions"]
+    assert all(new["since_s"] >= old["since_s"] for new, old in zip(after, before, strict=True))
