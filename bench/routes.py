@@ -9,8 +9,9 @@ from pathlib import Path
 
 from netns_lab.api import ControllerClient
 from netns_lab.builder import RunningLab, running_lab
-from netns_lab.demo import QUAD, READY_TIMEOUT_S
+from netns_lab.demo import QUAD
 from netns_lab.directory import LabError
+from netns_lab.measuring import READY_TIMEOUT_S
 
 from bench.consumption import OCTETS_PER_MB, resident_mb, with_children
 from bench.figures import Figure, figure

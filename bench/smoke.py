@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import partial
 
 from netns_lab.builder import RunningLab, running_lab
-from netns_lab.demo import QUAD, READY_TIMEOUT_S
+from netns_lab.demo import QUAD
 from netns_lab.directory import LabError
+from netns_lab.measuring import READY_TIMEOUT_S, FaultRequest, measure_fault
 from netns_lab.plan import LabPlan
-from netns_lab.readiness import wait_until_ready
 from netns_lab.stopwatch import Stopwatch
 from pyroute2 import IPRoute
 
@@ -118,26 +118,17 @@ def _outages(lab: RunningLab, say: Say) -> list[Figure]:
         link = stopwatch.busiest_link()
         for number in range(CUTS):
             say(f"bench: carrier cut {number + 1} of {CUTS}")
-            cut = stopwatch.measure(partial(_fail, stopwatch, link, "carrier"), CUT_OBSERVED_S)
+            cut = measure_fault(
+                stopwatch, lab.directory, FaultRequest("link", link, "carrier"), CUT_OBSERVED_S
+            )
             for way in cut.directions:
                 outage_ms.setdefault(way, []).append(cut.outage(way).outage_ms_max)
-            _heal(lab, stopwatch, link)
         say("bench: silent cut")
-        silent = stopwatch.measure(partial(_fail, stopwatch, link, "silent"), SILENCE_OBSERVED_S)
-        _heal(lab, stopwatch, link)
+        silence = FaultRequest("link", link, "silent")
+        silent = measure_fault(stopwatch, lab.directory, silence, SILENCE_OBSERVED_S)
     cuts = [
         figure(f"carrier cut, outage {way} (known to {cut.resolution_ms:.0f} ms)", "ms", samples, 20)
         for way, samples in outage_ms.items()
     ]
     worst = [silent.outage(way).outage_ms_max for way in silent.directions]
     return [*cuts, figure("silent cut, outage (hold timer, no BFD)", "ms", worst, 5000)]
-
-
-def _fail(stopwatch: Stopwatch, link: str, mode: str) -> int:
-    t_ns: int = stopwatch.controller.call("fail", kind="link", name=link, mode=mode)["t_ns"]
-    return t_ns
-
-
-def _heal(lab: RunningLab, stopwatch: Stopwatch, link: str) -> None:
-    stopwatch.controller.call("heal", kind="link", name=link)
-    check_ready(wait_until_ready(lab.directory, READY_TIMEOUT_S))

@@ -11,8 +11,8 @@ itself (the route-specific loss-derived method) rather than over the sum:
   so the path's delay and the receiver's wake-up are not in it. It is the first unbroken run of losses;
   `loss_runs` tells whether there were more.
 - loss-derived time: packets lost times the send interval, over all runs.
-- rate-derived time: from the fault to the end of the last packet sampling interval in which fewer packets
-  arrived than were offered, by more than a tenth and by more than one, which delay may shift to the next.
+- rate-derived time: from the fault to the end of the last packet sampling interval of which fewer packets
+  were delivered than offered, by more than a tenth and by more than one.
 - restored: the arrival of that next packet. The earliest over the flows is the first route convergence
   instant, the latest the convergence recovery instant.
 
@@ -179,16 +179,16 @@ def summarize_by(outages: Iterable[FlowOutage], group: Mapping[int, str]) -> dic
 
 
 def rate_derived_ms(tx_ns: Times, rx_ns: Times, t_fault_ns: int, until_ns: int, sampling_ns: int) -> float:
-    """The rate-derived time of packets sent at `tx_ns` of which some arrived at `rx_ns`, each in any order.
+    """The rate-derived time of packets sent at `tx_ns`, with their `arrivals`, in any order.
 
-    0 where every whole sampling interval up to `until_ns` had its packets. Where latency varies by more than
-    such an interval it is too long.
+    0 where every whole sampling interval up to `until_ns` had its packets. Packets are of the interval they
+    were sent in, so that neither latency nor a pause of the machine is taken for a lower rate.
     """
     edges = np.arange(t_fault_ns, until_ns + 1, sampling_ns)
     if len(edges) < 2:
         return 0.0
-    offered, arrived = (np.histogram(times, edges)[0] for times in (tx_ns, rx_ns))
-    short = np.flatnonzero(offered - arrived > np.maximum(1.0, offered * RATE_TOLERANCE))
+    offered, lost = (np.histogram(times, edges)[0] for times in (tx_ns, tx_ns[rx_ns == NOT_DELIVERED]))
+    short = np.flatnonzero(lost > np.maximum(1.0, offered * RATE_TOLERANCE))
     return float((short[-1] + 1) * sampling_ns) / NS_PER_MS if len(short) else 0.0
 
 

@@ -16,6 +16,7 @@ from netns_lab.commands import (
     life,
     machine,
     measurements,
+    measuring,
     nodes,
     pictures,
     probes,
@@ -68,6 +69,8 @@ app.command()(shells.completion)
 app.command()(probes.probe)
 app.command()(scenarios.run)
 app.command()(proofs.prove)
+app.command()(measuring.measure)
+app.command()(measuring.timeline)
 app.command()(measurements.demo)
 app.command(context_settings=PASS_ON)(measurements.test)
 app.command()(measurements.bench)

@@ -181,10 +181,11 @@ def fault_kinds() -> list[str]:
 
 
 def fault_modes(context: typer.Context) -> list[str]:
-    """How what `fail` names can fail."""
+    """How what `fail` or `measure` names can fail."""
     from netns_lab.faults.model import MODES, FaultKind
 
-    return list(MODES[FaultKind(context.info_name or "")])
+    kind = context.params.get("kind") or context.info_name
+    return list(MODES[FaultKind(kind)]) if kind in list(FaultKind) else []
 
 
 def _lab(context: typer.Context) -> LabDirectory | None:

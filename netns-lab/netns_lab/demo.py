@@ -1,7 +1,6 @@
 """`quadlink demo`: the four-channel lab, a channel cut and then silenced under traffic, and the cost."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,12 +8,11 @@ from netns_lab.builder import running_lab
 from netns_lab.directory import NotReady
 from netns_lab.measurement import Measurement
 from netns_lab.measurement_report import timeline_lines
+from netns_lab.measuring import READY_TIMEOUT_S, FaultRequest, measure_fault
 from netns_lab.output import Format, Output
-from netns_lab.readiness import wait_until_ready
 from netns_lab.stopwatch import PACKETS_PER_S_AND_FLOW, Stopwatch
 
 QUAD = Path(__file__).resolve().parents[1] / "topologies" / "quad.yaml"
-READY_TIMEOUT_S = 30.0
 TRAFFIC_LIMIT_S = 120.0
 # A cut is over in ms; silence lasts until the hold timer of 3 s ends, which ExaBGP counts in whole seconds.
 OBSERVED_S = {"carrier": 1.0, "silent": 6.0}
@@ -24,7 +22,10 @@ def run_demo(file: Path | None, output: Output, say: Callable[[str], None]) -> b
     """Runs the demo and takes its lab down, however it ends; True when traffic survived both faults."""
     faults = []
     with running_lab(file or QUAD, say, READY_TIMEOUT_S) as lab:
-        _check_ready(lab.missing)
+        if lab.missing:
+            raise NotReady(
+                f"the lab did not become ready in {READY_TIMEOUT_S:.0f} s: {'; '.join(lab.missing)}"
+            )
         sessions = len(lab.plan.sessions)
         say(f"{sessions} BGP sessions established, all prefixes installed")
         with Stopwatch(lab.directory, lab.plan, limit_s=TRAFFIC_LIMIT_S) as stopwatch:
@@ -33,11 +34,9 @@ def run_demo(file: Path | None, output: Output, say: Callable[[str], None]) -> b
             link = stopwatch.busiest_link()
             for mode, observe_s in OBSERVED_S.items():
                 say(f"failing {link} ({mode})")
-                faults.append(
-                    _Fault(link, mode, stopwatch.measure(partial(_fail, stopwatch, link, mode), observe_s))
-                )
-                stopwatch.controller.call("heal", kind="link", name=link)
-                _check_ready(wait_until_ready(lab.directory, READY_TIMEOUT_S))
+                request = FaultRequest("link", link, mode)
+                measurement = measure_fault(stopwatch, lab.directory, request, observe_s)
+                faults.append(_Fault(link, mode, measurement))
                 say(f"{link} healed, all sessions established again")
     ok = all(fault.measurement.survived for fault in faults)
     if output.format is Format.JSON:
@@ -56,16 +55,6 @@ class _Fault(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         return {"link": self.link, "mode": self.mode, **self.measurement.as_json()}
-
-
-def _fail(stopwatch: Stopwatch, link: str, mode: str) -> int:
-    t_ns: int = stopwatch.controller.call("fail", kind="link", name=link, mode=mode)["t_ns"]
-    return t_ns
-
-
-def _check_ready(missing: list[str]) -> None:
-    if missing:
-        raise NotReady(f"the lab did not become ready in {READY_TIMEOUT_S:.0f} s: {'; '.join(missing)}")
 
 
 def _print_fault(fault: _Fault) -> None:

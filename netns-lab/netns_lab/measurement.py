@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil
 from pathlib import Path as DirectoryPath
 from typing import Any, Literal, Self
 
@@ -32,7 +31,7 @@ from netns_lab.prediction import NOTHING, Failed, Pair, partitioned
 from netns_lab.recording import Recording
 from netns_lab.timeline import Milestone, Step, milestones
 
-NS_PER_MS, NS_PER_US = 1e6, 1e3
+NS_PER_MS, NS_PER_US, MS_PER_S = 1e6, 1e3, 1e3
 REPORT = "report.json"
 SAMPLING_MS = 10
 """The packet sampling interval of the rate-derived times."""
@@ -275,9 +274,8 @@ class Measurement:
 
     @property
     def sampling_ms(self) -> float:
-        """The packet sampling interval: room for two packets of a flow, and for their latency to vary."""
-        interval_ms = 1e3 / self.recording.packets_per_s_and_flow
-        return max(SAMPLING_MS, 2 * interval_ms, ceil(4 * self._in_flight_ns / NS_PER_MS))
+        """The packet sampling interval: room for two packets of a flow."""
+        return max(SAMPLING_MS, 2 * MS_PER_S / self.recording.packets_per_s_and_flow)
 
     def _pair(self, flow: Flow) -> Pair:
         names = {node.namespace: node.name for node in self.recording.plan.nodes}

@@ -161,19 +161,20 @@ def test_the_99th_percentile_is_an_outage_that_was() -> None:
     assert (summary.outage_ms_max, summary.outage_ms_p99, summary.outage_ms_median) == (30.0, 10.0, 0.0)
 
 
-def rate_derived(sent: Iterable[float], lost: Iterable[float], until_ms: int) -> float:
-    """Of packets sent at these ms, which take 2 ms where they are not lost; in samples of 10 ms."""
+def rate_derived(sent: Sequence[float], lost: Iterable[float], until_ms: int) -> float:
+    """Of packets sent at these ms, the last arriving first; in samples of 10 ms."""
+    gone = set(lost)
     tx_ns = np.array([round(at * MS) for at in sent], np.int64)
-    rx_ns = np.array([round((at + 2) * MS) for at in set(sent) - set(lost)], np.int64)
+    rx_ns = np.array([NOT_DELIVERED if at in gone else round((200 - at) * MS) for at in sent], np.int64)
     return rate_derived_ms(tx_ns, rx_ns, 0, until_ms * MS, 10 * MS)
 
 
 def test_the_rate_derived_time_ends_with_the_last_sample_that_lacks_packets() -> None:
-    # 200 packets/s, two a sample. Those of 20 to 44 ms are lost: the samples that begin at 20 and 30 ms have
-    # none, and that of 40 ms has one, which delay would explain.
+    # 200 packets/s, two a sample. Those of 20 to 44 ms are lost: both of the samples that begin at 20 and
+    # 30 ms, and one of that of 40 ms, which is not more than one.
     flow = [5.0 * n for n in range(-2, 20)]
     assert rate_derived(flow, [at for at in flow if 20 <= at < 45], 100) == 40.0
-    assert rate_derived(flow, [], 100) == 0.0
+    assert rate_derived(flow, [-5.0, 20.0, 30.0], 100) == rate_derived(flow, [], 100) == 0.0
     # 3200 packets/s, 32 a sample. One of sixteen flows is 6 % of them, two are 12.5 %, more than a tenth.
     flows = [[at + which * 0.3125 for at in flow] for which in range(16)]
     all_flows = [at for times in flows for at in times]

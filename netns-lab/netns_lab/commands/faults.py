@@ -63,7 +63,7 @@ def fail_link(
       sudo ./quadlink fail link ch4 --mode flap --period 500ms --count 10
       sudo ./quadlink fail link ch1 --mode brownout loss=5% delay=20ms
     """
-    _fail("link", link, mode, for_time, _wire_options(words, from_node, period, count), name, format)
+    _fail("link", link, mode, for_time, wire_options(words, from_node, period, count), name, format)
 
 
 @fail_app.command("node")
@@ -109,12 +109,13 @@ def fail_group(
       sudo ./quadlink fail group facility-a
       sudo ./quadlink fail group facility-a --mode silent --for 10s
     """
-    _fail("group", group, mode, for_time, _wire_options(words, from_node, period, count), name, format)
+    _fail("group", group, mode, for_time, wire_options(words, from_node, period, count), name, format)
 
 
-def _wire_options(
+def wire_options(
     words: list[str] | None, from_node: str | None, period: str | None, count: int | None
 ) -> dict[str, Any]:
+    """The options of a request for a fault, as the command line says them."""
     return {
         "from_node": from_node,
         "impairment": _impairment(words),
