@@ -99,6 +99,9 @@ class Announcements:
         known = [each.name for each in self._controller.plan.nodes]
         if node not in known:
             raise LabError(unknown("node", node, known))
+        plan = self._controller.plan.node(node)
+        if plan.asn is not None and not plan.runs_exabgp:
+            raise LabError(f"{node} does not run ExaBGP: it announces its topology's prefixes and no others")
         if node not in self._controller.routers:
             raise LabError(f"{node} speaks no BGP, so it announces nothing")
         return expanded(prefixes, split)

@@ -18,6 +18,7 @@ from netns_lab.plan import LabPlan
 from netns_lab.planning import plan_lab
 from netns_lab.privileges import missing_capabilities
 from netns_lab.readiness import wait_until_ready
+from netns_lab.routing_daemons.daemon import fetch_daemons
 from netns_lab.state import save_plan
 from netns_lab.teardown import hand_over, remove
 from netns_lab.topology import Topology, load_topology
@@ -58,6 +59,7 @@ def built_lab(
         with directory.create(mark):
             plan, keys = plan_lab(topology, secrets.token_bytes), given_keys(topology)
             del topology  # which has the given SAKs, too
+            fetch_daemons(plan, say)
             for shortage in shortages(plan):
                 say(shortage)
             _build(directory, plan, keys, say)

@@ -21,6 +21,7 @@ from netns_lab.keys import GivenKeys, given_keys
 from netns_lab.making import clear_strangers, make, unmake
 from netns_lab.plan import LabPlan
 from netns_lab.readiness import POLL_INTERVAL_S, wait_until_ready
+from netns_lab.routing_daemons.daemon import fetch_daemons
 from netns_lab.state import load_plan, save_plan
 from netns_lab.teardown import bring_down
 from netns_lab.topology import Topology, load_topology
@@ -111,6 +112,7 @@ def lab_up(topology_file: Path, say: Say, ready_timeout_s: float | None) -> Iter
             problem = why_not_changed(directory)
             if not problem:
                 difference = difference_of(topology)
+                fetch_daemons(difference.wanted, say)
                 apply(difference, given_keys(topology), say, timeout_s)
                 del topology  # which has the given SAKs
                 say("waiting for sessions and prefixes")

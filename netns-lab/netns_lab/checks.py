@@ -11,6 +11,7 @@ from ipaddress import IPv4Interface, IPv6Interface
 from itertools import permutations
 
 from netns_lab.checks_bgp import check_bgp
+from netns_lab.checks_daemons import check_daemons
 from netns_lab.checks_macsec import check_macsec
 from netns_lab.models import Endpoint, Link, Node
 from netns_lab.names import directions
@@ -36,6 +37,7 @@ def check_topology(nodes: Nodes, links: Links) -> Iterator[Finding]:
     yield from _common_subnets(links)
     yield from _overlapping_subnets(links)
     yield from check_bgp(nodes, links)
+    yield from check_daemons(nodes, links)
 
 
 def _link_names(links: Links) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ from netns_lab.plan import NodePlan
 from netns_lab.processes import marked_commands
 from netns_lab.rates import READING_INTERVAL_S
 from netns_lab.reload import reload
+from netns_lab.routing_daemons.router import DaemonRouters
 from netns_lab.services import Services
 from netns_lab.speakers import LabRouter
 from netns_lab.state import load_plan
@@ -55,6 +56,7 @@ class Controller:
         self.announcements = Announcements(self)
         self.faults = Faults(self)
         self.routers = {node.name: self.make_router(node) for node in self.plan.nodes if node.runs_exabgp}
+        self.daemons = DaemonRouters(directory, self.log, now_ns)
         self.services = Services(directory, self.log)
         self.impairing = Impairing(self)
         self.views = Views(self, map_counters(directory.counters))
@@ -70,6 +72,7 @@ class Controller:
         for router in self.routers.values():
             conf = str(router.speaker.configuration_path)
             router.start(next((pid for pid, words in running.items() if conf in words), None))
+        await self.daemons.follow(self.plan, self.living_nodes())
         await self.services.follow(self.living_nodes())
         self.impairing.resume()
         await self.faults.resume()
@@ -84,6 +87,7 @@ class Controller:
         self._guarding.close()
         self.impairing.detach()
         self.faults.close()
+        await self.daemons.detach()
         await self.services.detach()
         await asyncio.gather(*(router.detach() for router in self.routers.values()))
 

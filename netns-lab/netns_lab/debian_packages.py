@@ -12,9 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-SYSTEM_FOLDERS = ("/usr/sbin", "/sbin", "/usr/lib/frr")
-"""Where daemons are that are installed and not on everybody's PATH."""
-PROGRAM_FOLDERS = ("usr/sbin", "usr/bin", "usr/lib/frr")
+USR = Path("/usr")
 
 
 class PackagesUnavailable(Exception):
@@ -29,29 +27,34 @@ class Program:
     environment: Mapping[str, str]
 
 
-def find_program(name: str, package: str) -> Program | None:
-    """A program that is installed or was fetched before; None where neither is so."""
-    searched = os.pathsep.join([os.environ.get("PATH", os.defpath), *SYSTEM_FOLDERS])
-    if installed := shutil.which(name, path=searched):
-        return Program(Path(installed), {})
+def find_program(place: str, package: str) -> Program | None:
+    """A program that is installed or was fetched before; None where neither is so.
+
+    `place` is where its package has it below /usr, such as sbin/bird. One of sbin or bin may be anywhere on
+    PATH.
+    """
+    folder, name = Path(place).parent, Path(place).name
+    if str(folder) in ("bin", "sbin") and (found := shutil.which(name)):
+        return Program(Path(found), {})
+    if os.access(USR / place, os.X_OK):
+        return Program(USR / place, {})
     root = _place_of(package)
-    for folder in PROGRAM_FOLDERS:
-        if (root / folder / name).exists():
-            libraries = sorted({str(library.parent) for library in root.glob("**/lib*.so.*")})
-            return Program(root / folder / name, {"LD_LIBRARY_PATH": os.pathsep.join(libraries)})
+    if (root / "usr" / place).exists():
+        libraries = sorted({str(library.parent) for library in root.glob("**/lib*.so.*")})
+        return Program(root / "usr" / place, {"LD_LIBRARY_PATH": os.pathsep.join(libraries)})
     return None
 
 
-def fetch_program(name: str, package: str) -> Program:
+def fetch_program(place: str, package: str) -> Program:
     """A program that is fetched now where it is neither installed nor in the cache.
 
     Raises PackagesUnavailable.
     """
-    if find_program(name, package) is None:
+    if find_program(place, package) is None:
         _unpacked(package)
-    program = find_program(name, package)
+    program = find_program(place, package)
     if program is None:
-        raise PackagesUnavailable(f"Debian's package {package} has no {name}")
+        raise PackagesUnavailable(f"Debian's package {package} has no {place}")
     return program
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from dataplane.macsec.ledger import LEDGER_DIRECTORY, Ledger, LedgerUnusable
 from dataplane.namespace import NAMESPACE_DIRECTORY
 from dataplane.ports.tap import TUN_DEVICE
+from netns_lab.debian_packages import find_program
 from netns_lab.directory import RUN_DIRECTORY
 from netns_lab.doctor import Check, Lacking, Unchecked, need_root
 from netns_lab.garbage import find
@@ -159,6 +160,14 @@ def _iproute2() -> str:
     return ip
 
 
+def _routing_daemon(place: str, package: str) -> str:
+    if found := find_program(place, package):
+        return str(found.path)
+    if shutil.which("apt-get") is None:
+        raise Lacking("not here, and `up` has no apt-get to fetch it with for a lab that asks for it")
+    return f"not here: `up` fetches Debian's {package} for a lab that asks for it"
+
+
 def _leftovers(tool: Tool) -> str:
     """Raises Lacking, whose name does not fit, where something was left."""
     found = [f"namespace {name}" for name in _namespaces() if re.match(tool.namespace, name)]
@@ -235,6 +244,10 @@ SOFTWARE = (
         _fast_ciphers,
         "apt-get install libipsec-mb-dev && ./quadlink --help",
         needed=False,
+    ),
+    *(
+        Check("software", title, partial(_routing_daemon, place, package), f"install {package}", needed=False)
+        for title, place, package in (("BIRD", "sbin/bird", "bird2"), ("FRR", "lib/frr/bgpd", "frr"))
     ),
 )
 LEFTOVERS = (

@@ -33,7 +33,7 @@ INTERFACE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}", re.ASCII)
 # Words that the command line or the hosts file already give a meaning to.
 RESERVED_NODES = frozenset({"all", "controller", "engine", "guard", "lo", "localhost"})
 # What a node logs to under its own name already.
-RESERVED_SERVICES = frozenset({"exabgp", "exec"})
+RESERVED_SERVICES = frozenset({"exabgp", "exec", "bird", "zebra", "staticd", "bfdd", "bgpd"})
 # The kernel's own interface and the two directories beside the interfaces in /proc/sys/net.
 RESERVED_INTERFACES = frozenset({"all", "default", "lo"})
 

@@ -40,7 +40,7 @@ def _node_rows(document: dict[str, Any]) -> Rows:
             node["namespace"],
             node["asn"],
             node["bgp"],
-            node["exabgp_pid"],
+            f"{node['daemon']} {node['daemon_pid'] or '-'}" if node["daemon"] else None,
             node["announces"],
             "; ".join(map(_service_text, node["services"])),
             " ".join(node["addresses"]),
@@ -189,7 +189,7 @@ def _event_rows(document: dict[str, Any]) -> Rows:
 
 TOPICS = {
     "nodes": Topic(
-        ("node", "kind", "namespace", "asn", "bgp", "exabgp", "announces", "services", "addresses"),
+        ("node", "kind", "namespace", "asn", "bgp", "daemon", "announces", "services", "addresses"),
         _node_rows,
     ),
     "links": Topic(

@@ -98,7 +98,8 @@ class BgpSettings(Model):
     password: fields.Password | None = None
     hold_time_s: fields_bgp.HoldTime | None = Field(default=None, alias="hold_time")
     daemon: Annotated[
-        Literal["exabgp", "external"], one_of("exabgp", "external", not_yet=("bird", "frr"))
+        Literal["exabgp", "bird", "frr", "external"],
+        one_of("exabgp", "bird", "frr", "external"),
     ] = "exabgp"
     bfd: Annotated[Bfd, Shorthand(_bfd, schema={"const": False})] = Bfd()
     graceful_restart_s: fields_bgp.RestartTime | None = Field(default=None, alias="graceful_restart")

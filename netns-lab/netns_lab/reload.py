@@ -44,9 +44,10 @@ async def reload(controller: Controller) -> Document:
         else:
             replaced.append(await _replace(controller, plan, name))
     controller.announcements.follow()
+    changed = await controller.daemons.follow(plan, controller.living_nodes())
     await controller.services.follow(controller.living_nodes())
     await _replayed(replaced)
-    names = sorted(router.node.name for router in (*gone, *replaced))
+    names = sorted([*changed, *(router.node.name for router in (*gone, *replaced))])
     if names:
         text = f"the topology changed, and with it the routers {', '.join(names)}"
         controller.log.add(EventKind.LAB_CHANGED, controller.plan.name, text)

@@ -35,6 +35,8 @@ SESSION_FIELD, START_FIELD = 3, 19  # of /proc/PID/stat, counted behind the comm
 class Service:
     """One program that is started again, with back-off, whenever it ends."""
 
+    started, ended, failed = EventKind.SERVICE_STARTED, EventKind.SERVICE_ENDED, EventKind.SERVICE_FAILED
+
     def __init__(self, directory: LabDirectory, node: NodePlan, service: ServicePlan, log: EventLog) -> None:
         self.plan = service
         self.place = NodePlace.of(node)
@@ -68,13 +70,17 @@ class Service:
         settled = self._process is not None and time.monotonic() > self._settled_s
         return "running" if settled else "starting"
 
+    @property
+    def title(self) -> str:
+        """What it is called in sentences."""
+        return f"service {self.plan.name} of {self.place.name}"
+
     def problem(self) -> str:
         """What to say of it while it does not run."""
-        what = f"service {self.plan.name} of {self.place.name}"
         if not self._how_it_ended:
-            return f"{what} has just been started"
+            return f"{self.title} has just been started"
         said = last_line(self._log_path)
-        return f"{what} {self._how_it_ended} and is restarted with back-off; it said: {said}"
+        return f"{self.title} {self._how_it_ended} and is restarted with back-off; it said: {said}"
 
     def start(self) -> None:
         """Takes over the program that an earlier controller started, or starts it."""
@@ -86,6 +92,11 @@ class Service:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+
+    def end(self) -> None:
+        """Has the program end; it is started again."""
+        if self._process is not None:
+            self._process.send(signal.SIGTERM)
 
     async def stop(self, first: signal.Signals = signal.SIGTERM) -> None:
         """Ends the program and all that it started, by this signal if that does."""
@@ -104,11 +115,11 @@ class Service:
                     self._process = await self._launch()
             except (OSError, LabError) as error:
                 self._how_it_ended = f"cannot be started ({error})"
-                self._tell(EventKind.SERVICE_FAILED, self._how_it_ended)
+                self._tell(self.failed, self._how_it_ended)
             else:
                 await self._process.ended()
                 self._how_it_ended = how_it_ended(self._bury())
-                self._tell(EventKind.SERVICE_ENDED, f"{self._how_it_ended} and is restarted")
+                self._tell(self.ended, f"{self._how_it_ended} and is restarted")
             await asyncio.sleep(self._backoff.delay_s(loop.time() - began_s))
             self.restarts += 1
 
@@ -147,7 +158,7 @@ class Service:
         process = ProcessHandle(child.pid)
         self._remember(process.pid)
         self._settled_s = time.monotonic() + SETTLED_S
-        self._tell(EventKind.SERVICE_STARTED, f"started as process {process.pid}")
+        self._tell(self.started, f"started as process {process.pid}")
         return process
 
     def _remember(self, pid: int | None) -> None:
@@ -192,7 +203,7 @@ class Service:
             return False
 
     def _tell(self, kind: EventKind, text: str) -> None:
-        self._log.add(kind, self.place.name, f"service {self.plan.name} of {self.place.name} {text}")
+        self._log.add(kind, self.place.name, f"{self.title} {text}")
 
 
 class Services:

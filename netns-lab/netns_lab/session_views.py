@@ -4,6 +4,8 @@ from control.bgp.model import community_text
 from control.bgp.policy import MaximumPrefixes, NeighborSettings, Term
 from control.router import Router, Session
 from dataplane.lines import Document
+from netns_lab.plan import SessionPlan
+from netns_lab.routing_daemons.session import DaemonSession
 
 NS_PER_S = 1e9
 
@@ -30,6 +32,27 @@ def session_document(router: Router, node: str, session: Session, now_ns: int) -
     }
 
 
+def daemon_session_document(session: SessionPlan, node: str, state: DaemonSession, now_ns: int) -> Document:
+    """The same of a session that a routing daemon of that node has."""
+    local, peer = session.seen_from(node)
+    return {
+        "node": node,
+        "peer": peer.node,
+        "type": "internal" if session.internal else "external",
+        "link": " ".join(session.links),
+        "neighbor": peer.address,
+        "local": local.address,
+        "hold_time_s": local.hold_time_s,
+        "state": "established" if state.up else "down",
+        "since_s": round((now_ns - state.since_ns) / NS_PER_S, 1) if state.since_ns else 0.0,
+        "prefixes": state.prefixes,
+        "maximum_prefixes": _limit(local.settings.maximum_prefixes, None),
+        "policy": _policy(local.settings),
+        "warning": "",
+        "reason": state.reason,
+    }
+
+
 def _policy(settings: NeighborSettings) -> Document:
     """How this end treats the other, as a topology file has it."""
     return {
@@ -40,7 +63,8 @@ def _policy(settings: NeighborSettings) -> Document:
     }
 
 
-def _limit(limit: MaximumPrefixes | None, refused: int) -> Document | None:
+def _limit(limit: MaximumPrefixes | None, refused: int | None) -> Document | None:
+    """`refused` is how many were left out; None: nobody counts them."""
     return None if limit is None else {"count": limit.count, "action": limit.action.value, "refused": refused}
 
 

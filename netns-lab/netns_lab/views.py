@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from netns_lab.plan import ETHERNET
 from netns_lab.processes import last_line
 from netns_lab.rates import Readings, direction_documents
 from netns_lab.session_views import session_document
+from netns_lab.speakers import InstalledRoute
 
 if TYPE_CHECKING:
     from control.router import Router, Session
@@ -63,6 +65,7 @@ class Views:
             for name, router in controller.routers.items()
             if router.speaker.pid is None and not router.speaker.held
         ]
+        found += [problem for router in controller.daemons for problem in router.problems()]
         found += controller.services.problems()
         found += [
             f"namespace {node.namespace} was deleted; rebuild the lab: `quadlink down`, then `quadlink up`"
@@ -85,6 +88,7 @@ class Views:
                     more = f" and {len(unheard) - 1} more" if len(unheard) > 1 else ""
                     where = f"{session.peer_node} over {session.link}"
                     found.append(f"{name}: {unheard[0]}{more} not heard from {where}")
+        found += [lack for router in self._controller.daemons for lack in router.missing()]
         return found or self._not_installed()  # the kernel is asked only once BGP has nothing to wait for
 
     def _unheard(self, router: Router, session: Session) -> list[str]:
@@ -112,17 +116,25 @@ class Views:
         documents = []
         for node in self._controller.plan.nodes:
             router = self._controller.routers.get(node.name)
-            pid = router.speaker.pid if router else None
+            other = self._controller.daemons.get(node.name)
+            speaker = router.speaker if router else other
+            pid = speaker.pid if speaker else None
             documents.append(
                 {
                     "name": node.name,
                     "kind": node.kind,
                     "namespace": node.namespace,
                     "asn": node.asn,
-                    "bgp": None if router is None else "running" if pid else _without_speaker(router),
-                    "exabgp_pid": pid,
-                    "restarts": router.speaker.restarts if router else None,
-                    "announces": len(router.router.originated) if router else None,
+                    "bgp": None if speaker is None else "running" if pid else _without_speaker(router),
+                    "daemon": node.daemon if node.asn is not None else None,
+                    "daemon_pid": pid,
+                    "exabgp_pid": pid if router else None,
+                    "restarts": speaker.restarts if speaker else None,
+                    "announces": len(router.router.originated)
+                    if router
+                    else len(node.originate)
+                    if other
+                    else None,
                     "addresses": list(self._controller.plan.hosts[node.name]),
                     "interfaces": [asdict(interface) for interface in node.interfaces],
                     "env": dict(node.env),
@@ -146,7 +158,16 @@ class Views:
             "guard": None if controller.guard.closed else controller.guard.pid,
             "controller": os.getpid(),
             "exabgp": {name: router.speaker.pid for name, router in controller.routers.items()},
+            **self._daemon_pids(),
         }
+
+    def _daemon_pids(self) -> Document:
+        """Of every routing daemon that the lab has beside ExaBGP: its processes by node and name."""
+        pids: Document = {}
+        for router in self._controller.daemons:
+            processes = {process.plan.name: process.pid for process in router.processes}
+            pids.setdefault(router.node.daemon, {})[router.node.name] = processes
+        return pids
 
     def _link_states(self) -> list[LinkState]:
         engine = self._controller.engine
@@ -226,7 +247,7 @@ class Views:
             session_document(router.router, name, session, self._controller.now_ns())
             for name, router in self._controller.routers.items()
             for session in router.router.sessions.values()
-        ]
+        ] + [document for router in self._controller.daemons for document in router.session_documents()]
 
     def _routes(self) -> list[Document]:
         """The kernel's own view of every route that BGP brought."""
@@ -239,13 +260,19 @@ class Views:
                     {"gateway": gateway, "interface": interface} for gateway, interface in route.next_hops
                 ],
             }
-            for name, router in self._controller.routers.items()
-            for route in router.installed()
+            for name, installed in self._installed()
+            for route in installed
         ]
 
+    def _installed(self) -> Iterator[tuple[str, list[InstalledRoute]]]:
+        for name, router in self._controller.routers.items():
+            yield name, router.installed()
+        for daemon in self._controller.daemons:
+            yield daemon.node.name, daemon.installed()
 
-def _without_speaker(router: LabRouter) -> str:
-    return "dead" if router.speaker.held else "restarting"
+
+def _without_speaker(router: LabRouter | None) -> str:
+    return "dead" if router and router.speaker.held else "restarting"
 
 
 def _carrier(end: EndState) -> bool | None:

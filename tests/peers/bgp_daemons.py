@@ -102,7 +102,7 @@ class Daemon(ABC):
 
 
 class Bird(Daemon):
-    package, program, client, asn, subnet = "bird2", "bird", "birdcl", 64513, 2
+    package, program, client, asn, subnet = "bird2", "sbin/bird", "sbin/birdcl", 64513, 2
 
     @property
     def arguments(self) -> Sequence[str]:
@@ -134,7 +134,7 @@ class Bird(Daemon):
 
 
 class Frr(Daemon):
-    package, program, client, asn, subnet = "frr", "bgpd", "", 64514, 3
+    package, program, client, asn, subnet = "frr", "lib/frr/bgpd", "", 64514, 3
 
     @property
     def arguments(self) -> Sequence[str]:
@@ -176,7 +176,7 @@ class Frr(Daemon):
 
 
 class GoBgp(Daemon):
-    package, program, client, asn, subnet = "gobgpd", "gobgpd", "gobgp", 64515, 4
+    package, program, client, asn, subnet = "gobgpd", "bin/gobgpd", "bin/gobgp", 64515, 4
 
     @property
     def target(self) -> str:
@@ -232,7 +232,7 @@ class GoBgp(Daemon):
 
 
 class OpenBgpd(Daemon):
-    package, program, client, asn, subnet = "openbgpd", "bgpd", "bgpctl", 64516, 5
+    package, program, client, asn, subnet = "openbgpd", "sbin/bgpd", "sbin/bgpctl", 64516, 5
 
     @property
     def arguments(self) -> Sequence[str]:

@@ -82,8 +82,21 @@ REFUSALS = {
         "expected a whole number from 1 to 4294967295",
     ),
     "daemon": (
-        on_r1("daemon: bird"),
-        f"3: nodes.r1.bgp.daemon: found 'bird', which is {NOT_YET}, expected one of exabgp, external",
+        on_r1("daemon: quagga"),
+        "3: nodes.r1.bgp.daemon: found 'quagga', expected one of exabgp, bird, frr, external",
+    ),
+    "bfd faster than FRR counts": (
+        on_r1("daemon: frr, bfd: {interval: 3ms}"),
+        "3: nodes.r1.bgp.bfd.interval: found 3ms, expected whole milliseconds from 10 for FRR",
+    ),
+    "bfd of one packet with FRR": (
+        on_r1("daemon: frr, bfd: {multiplier: 1}"),
+        "3: nodes.r1.bgp.bfd.multiplier: found 1, expected 2 to 255 for FRR",
+    ),
+    "discarding prefixes with FRR": (
+        on_r1("daemon: frr, neighbors: {r2: {maximum_prefixes: {count: 5, action: discard}}}"),
+        "3: nodes.r1.bgp.neighbors.r2.maximum_prefixes.action: found 'discard', "
+        "expected warn or shutdown for FRR",
     ),
     "hold time 0": (on_r1("hold_time: 0s"), f"3: nodes.r1.bgp.hold_time: found '0s', {HOLD}"),
     "hold time 2s": (on_r1("hold_time: 2s"), f"3: nodes.r1.bgp.hold_time: found '2s', {HOLD}"),
@@ -96,3 +109,8 @@ REFUSALS = {
 @pytest.mark.parametrize(("text", "expected"), REFUSALS.values(), ids=REFUSALS.keys())
 def test_a_refusal_names_place_found_and_expected(text: str, expected: str) -> None:
     assert refusals(text) == [f"t.yaml:{expected}"]
+
+
+def test_frr_is_refused_between_routers_of_one_as() -> None:
+    expected = "found `daemon: frr` between routers of one AS, expected bird or exabgp there"
+    assert f"t.yaml:7: links[0]: {expected}" in refusals(on_r1("daemon: frr").replace("64513", "64512"))

@@ -1,0 +1,149 @@
+"""Routers that run BIRD and FRR beside one that runs ExaBGP: one topology, the same commands."""
+
+import os
+import signal
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+from netns_lab.debian_packages import PackagesUnavailable, fetch_program
+from netns_lab.directory import LabDirectory
+from netns_lab.state import load_plan
+
+from tests.lab.harness import Lab, quadlink
+from tests.waiting import eventually
+
+# The first run fetches the daemons.
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+# A row: hosts at its ends, two channels between its routers, and the daemons of others right and in between.
+TOPOLOGY = """
+name: NAME
+defaults: {node: {bgp: {hold_time: 3s}}}
+nodes:
+  exa: {bgp: {asn: 64512, announce: [10.1.0.0/16, "fd01::/48"]}}
+  bird:
+    bgp:
+      daemon: bird
+      asn: 64513
+      announce: [10.2.0.0/16, "fd02::/48"]
+      neighbors: {frr: {export: [{prefixes: [10.2.0.0/16], add_communities: ["64513:7"]}]}}
+  frr:
+    bgp:
+      daemon: frr
+      asn: 64514
+      announce: [10.3.0.0/16, "fd03::/48"]
+      neighbors: {bird: {import: [{communities: ["64513:7"], local_preference: 300}]}}
+  left: {}
+  right: {}
+links:
+  - {name: a1, endpoints: ["exa:a1", "bird:a1"]}
+  - {name: a2, endpoints: ["exa:a2", "bird:a2"]}
+  - {name: b1, endpoints: ["bird:b1", "frr:b1"]}
+  - {name: b2, endpoints: ["bird:b2", "frr:b2"]}
+  - {name: l, type: plain, endpoints: left-exa}
+  - {name: r, type: plain, endpoints: right-frr}
+"""
+SESSIONS = 2 * 2 * 4
+"""Both ends of two families on four channels."""
+
+
+@pytest.fixture(scope="module")
+def row(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The lab, ready."""
+    try:
+        for program, package in (("sbin/bird", "bird2"), ("lib/frr/bgpd", "frr")):
+            fetch_program(program, package)
+    except PackagesUnavailable as missing:
+        pytest.skip(f"needs Debian's packages: {missing}")
+    name = f"d{os.getpid()}"
+    path = tmp_path_factory.mktemp("topologies") / f"{name}.yaml"
+    path.write_text(TOPOLOGY.replace("NAME", name))
+    directory = LabDirectory(name)
+    try:
+        up = quadlink("up", str(path))
+        assert up.returncode == 0, up.stderr
+        yield Lab(directory, load_plan(directory))
+    finally:
+        quadlink("down", "--name", name)
+
+
+def _paths(lab: Lab) -> dict[str, dict[str, int]]:
+    """How many next hops each learned route has, by node."""
+    found: dict[str, dict[str, int]] = {"exa": {}, "bird": {}, "frr": {}}
+    for route in lab.json("inspect", "routes")["routes"]:
+        found[route["node"]][route["prefix"]] = len(route["next_hops"])
+    return found
+
+
+def _whole(lab: Lab) -> bool:
+    """Every router has two paths to each prefix of both others; all sessions are up."""
+    prefixes = {"exa": "23", "bird": "13", "frr": "12"}
+    wanted = {
+        node: {prefix: 2 for digit in digits for prefix in (f"10.{digit}.0.0/16", f"fd0{digit}::/48")}
+        for node, digits in prefixes.items()
+    }
+    return _paths(lab) == wanted and lab.established() == SESSIONS
+
+
+def _answered(lab: Lab) -> bool:
+    return lab.run("ping-all").returncode == 0
+
+
+def test_sessions_routes_and_traffic_are_whole_with_every_daemon(row: Lab) -> None:
+    eventually(partial(_whole, row))
+    assert _answered(row)
+    unreachable = row.ip("bird", "route", "show", "10.2.0.0/16") + row.ip(
+        "frr", "route", "show", "10.3.0.0/16"
+    )
+    assert [route["type"] for route in unreachable] == ["unreachable", "unreachable"]
+
+
+def test_policy_of_the_topology_is_carried_out_by_both(row: Lab) -> None:
+    from netns_lab.routing_daemons.vty import vty
+
+    said = vty(row.directory.path / "frr.frr" / "bgpd.vty", "show bgp ipv4 unicast 10.2.0.0/16")
+    assert "64513:7" in said
+    assert "localpref 300" in said
+
+
+def test_a_cut_leaves_one_path_and_all_is_whole_again_when_it_heals(row: Lab) -> None:
+    for link in ("a1", "b1"):
+        row.run("fail", "link", link)
+    eventually(lambda: set(_paths(row)["bird"].values()) == {1} == set(_paths(row)["frr"].values()))
+    assert _answered(row)
+    row.run("heal")
+    eventually(partial(_whole, row), 30)
+
+
+def test_a_silent_cut_is_found_by_each_daemon(row: Lab) -> None:
+    for link in ("a2", "b2"):
+        row.run("fail", "link", link, "--mode", "silent")
+    eventually(lambda: {count for paths in _paths(row).values() for count in paths.values()} == {1}, 20)
+    row.run("heal")
+    eventually(partial(_whole, row), 30)
+
+
+def _pids(lab: Lab) -> dict[str, int]:
+    pids = lab.json("inspect", "nodes")["pids"]
+    return {**pids["bird"]["bird"], **pids["frr"]["frr"]}
+
+
+def test_daemons_outlive_the_controller_and_come_back_when_they_are_killed(row: Lab) -> None:
+    before = _pids(row)
+    controller = row.json("inspect", "nodes")["pids"]["controller"]
+    os.kill(controller, signal.SIGKILL)
+    eventually(lambda: row.run("inspect", "nodes").returncode == 0, 20)
+    eventually(partial(_whole, row))
+    assert _pids(row) == before
+    for process in ("bird", "zebra"):
+        os.kill(before[process], signal.SIGKILL)
+    eventually(
+        lambda: (
+            row.run("inspect", "nodes").returncode == 0
+            and not set(_pids(row).values()) & set(before.values())
+        ),
+        30,
+    )
+    eventually(partial(_whole, row), 30)
+    assert _answered(row)
