@@ -157,6 +157,18 @@ class Router:
         self._configure_speaker()
         self._apply(set())
 
+    def shut_down(self, neighbor: str, reason: str, now_ns: int) -> None:
+        """Ends a session and keeps it down until `reset`; one that is held down already stays so."""
+        session = self.sessions[neighbor]
+        if session.held:
+            return
+        session.held = True
+        if session.up:
+            self._send([commands.teardown(neighbor, commands.ADMINISTRATIVE_SHUTDOWN)])
+            self._apply(self._end(session, reason, now_ns))
+        else:
+            self._keep_down(SessionDown(neighbor, reason))
+
     def drop_stale_routes(self) -> None:
         """Removes the routes that an earlier router left in the kernel and that BGP does not know."""
         self._report(self._routes.reconcile(self._wanted([*self._interior, *self.rib.prefixes()])))

@@ -34,6 +34,7 @@ class Announcements:
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
         self._file = controller.directory.announcements
+        self._flood: dict[str, frozenset[str]] = {}
         try:
             read = json.loads(self._file.read_bytes())
         except FileNotFoundError:
@@ -66,6 +67,15 @@ class Announcements:
             raise LabError(f"{node} does not announce {unheard[0]}")
         return self._change(node, "withdraws", known - asked, len(asked))
 
+    def flood(self, node: str, prefixes: frozenset[str]) -> None:
+        """Makes these what a router announces besides all else; a fault, so not kept here."""
+        self._flood[node] = prefixes
+        self._step(node)
+
+    def all_of(self, node: str) -> frozenset[str]:
+        """Everything that a router announces."""
+        return self._own(node) | self.of(node) | self._flood.get(node, frozenset())
+
     def follow(self) -> None:
         """Forgets routers that the lab has no more."""
         gone = self._prefixes.keys() - self._controller.routers.keys()
@@ -87,7 +97,7 @@ class Announcements:
         if router is None:
             return  # it went with a change of the topology
         told = router.router.originated
-        changing = told ^ (self.of(node) | self._own(node))
+        changing = told ^ self.all_of(node)
         if changing:
             router.router.originate(told.symmetric_difference(islice(changing, PREFIXES_AT_A_TIME)))
             asyncio.get_running_loop().call_soon(self._step, node)

@@ -116,7 +116,7 @@ def group_names(context: typer.Context) -> list[str]:
 
 def fault_names(context: typer.Context) -> list[str]:
     """The names of what the command line says is to be healed."""
-    of_kind = {"link": link_names, "node": node_names, "group": group_names}
+    of_kind = {"link": link_names, "node": node_names, "group": group_names, "bgp": node_names}
     kind = context.params.get("kind") or next(iter(context.args), "")
     return of_kind[kind](context) if kind in of_kind else []
 

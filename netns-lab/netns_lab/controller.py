@@ -172,10 +172,9 @@ class Controller:
     def make_router(self, node: NodePlan) -> LabRouter:
         """A router of the plan, not started yet."""
         interfaces = self.interfaces_of(node.name)
-        originate = self.announcements.of(node.name).union(node.originate)
+        originate = self.announcements.all_of(node.name)
         router = LabRouter(self.plan, node, self.directory, self.log, self.now_ns, interfaces, originate)
-        if node.name in self.faults.dead:
-            router.hold()
+        self.faults.equip(router)
         return router
 
     def living_nodes(self) -> list[NodePlan]:

@@ -174,6 +174,16 @@ def _await_exit(descriptors: list[int], timeout_s: float) -> None:
             os.close(descriptor)
 
 
+def resume_process(pid: int) -> bool:
+    """Has a process go on that is stopped; whether it was."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+        os.kill(pid, signal.SIGCONT)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] == "T"
+
+
 def how_it_ended(status: int | None) -> str:
     """A wait status as Popen gives it, in words; None where it is not known."""
     if status is None:

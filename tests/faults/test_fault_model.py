@@ -1,13 +1,15 @@
 """Faults as requests ask for them: read against a plan, refused with a sentence, kept in a file."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from netns_lab.directory import LabError
-from netns_lab.faults.model import Fault, refusal
+from netns_lab.faults.model import MAINTENANCE, Fault, refusal
 from netns_lab.faults.registry import Registry
 from netns_lab.faults.request import read_fault
+from netns_lab.faults.routers import RouterWish, wish
 from netns_lab.plan import LabPlan
 from netns_lab.planning import plan_lab
 from netns_lab.topology import load_topology
@@ -41,6 +43,12 @@ def test_a_fault_knows_when_it_ends_and_what_it_reaches(quad: LabPlan) -> None:
         (("link", "ch1", "loud"), {}, "found mode 'loud', expected carrier, silent, one-way"),
         (("link", "ch1", "silent"), {"from_node": "aws"}, "--from goes with --mode one-way or brownout"),
         (("link", "ch1", "silent"), {"sound": 1}, "found option 'sound'"),
+        (("node", "aws", "silent"), {}, "found mode 'silent', expected dead, frozen"),
+        (("group", "site", "silent"), {}, "no group site; the topology has no groups"),
+        (("bgp", "aws:mars", "reset"), {}, "no peer mars"),
+        (("bgp", "aws:gcp", "leak"), {}, "mode leak is of a whole router, expected aws"),
+        (("bgp", "aws-h1", "reset"), {}, "aws-h1 runs no ExaBGP"),
+        (("controller", "controller", "killed", 3), {}, "--for goes with every mode but killed"),
         (("link", "ch1", "brownout"), {}, "found no impairment"),
         (("link", "ch1", "brownout"), {"impairment": {"loss": 2}}, "found loss 2, expected a share"),
         (("link", "ch1", "flap"), {"count": 0}, "found 0, expected at least 1"),
@@ -83,3 +91,29 @@ def test_the_file_gives_the_next_controller_what_the_last_one_had(quad: LabPlan,
     assert list(Registry(path)) == faults[1:]
     path.write_text("[{")
     assert list(Registry(path)) == []
+
+
+def test_a_router_is_held_drained_and_flooded_until_the_last_fault_that_says_so_has_ended(
+    quad: LabPlan,
+) -> None:
+    one = quad.sessions_over("ch1")
+    maintenance = [replace(read(quad, "link", name, "carrier"), mode=MAINTENANCE) for name in ("ch1", "ch2")]
+    assert wish("aws", maintenance[:1], quad).drained == {each.seen_from("aws")[1].address for each in one}
+    assert len(wish("gcp", maintenance, quad).drained) == 4
+    assert wish("aws", [], quad) == RouterWish()
+    dead, killed = read(quad, "node", "aws", "dead"), read(quad, "bgp", "aws", "speaker-killed", 3)
+    assert wish("aws", [dead], quad).held
+    assert wish("aws", [killed], quad).held
+    assert not wish("aws", [replace(killed, until_ns=None)], quad).held
+    assert not wish("gcp", [dead, killed], quad).held
+    flooding = wish(
+        "gcp", [read(quad, "bgp", "gcp", "flood", count=7), read(quad, "bgp", "gcp", "leak")], quad
+    )
+    assert (flooding.flood, flooding.leaks, flooding.held) == (7, True, False)
+    assert refusal(read(quad, "bgp", "aws", "leak"), [dead]) == "bgp aws: node aws is dead; heal it first"
+
+
+def test_a_fault_of_a_node_or_a_session_reaches_the_links_that_lead_there(quad: LabPlan) -> None:
+    assert read(quad, "node", "aws", "dead").links == ("ch1", "ch2", "ch3", "ch4", "aws-lan1", "aws-lan2")
+    assert read(quad, "bgp", "aws:gcp", "reset").links == ("ch1", "ch2", "ch3", "ch4")
+    assert read(quad, "bgp", "aws", "reset").nodes == ("aws", "gcp")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -95,14 +96,15 @@ def test_a_dead_node_is_cut_off_and_runs_nothing_until_it_is_healed_by_whatever_
     assert (answer["kind"], answer["mode"], answer["id"]) == ("node", "dead", "node north dead")
     assert square.run("fail", "node", "north", "--mode", "frozen").returncode == 2
     eventually(lambda: square.paths("west", "10.2.0.0/16") == 1)
-    for _ in range(2):
+    for again in (False, True):
+        if again:
+            kill_controller(square)
         found = node(square, "north")
         assert (found["bgp"], found["exabgp_pid"], found["services"]) == ("dead", None, [])
         assert forwarding(square, "north") == ["0", "0", "0"]
         assert (states(square)["west-north"], states(square)["north-east"]) == ("cut", "cut")
         assert set(faults(square)) == {"link west-north silent", "node north dead"}
         assert faults(square)["node north dead"]["links"] == ["west-north", "north-east"]
-        kill_controller(square)
     assert square.json("heal", "node", "north") == {"healed": ["node north"]}
     assert states(square)["west-north"] == "silent"
     assert forwarding(square, "north") == ["1", "1", "1"]
@@ -137,3 +139,48 @@ def test_a_frozen_node_keeps_its_carriers_and_is_told_nothing(square: Lab) -> No
     assert square.carriers("west-north") == [True, True]
     assert node(square, "north")["exabgp_pid"] == exabgp
     eventually(lambda: square.paths("west", "10.2.0.0/16") == 1, 8)
+
+
+def test_faults_of_a_router_are_undone_and_leave_the_others(square: Lab) -> None:
+    exabgp = node(square, "south")["exabgp_pid"]
+    square.run("fail", "bgp", "south", "--mode", "speaker-killed", "--for", "60s")
+    square.run("fail", "bgp", "north", "--mode", "flood", "--count", "50")
+    square.run("fail", "bgp", "north", "--mode", "leak")
+    answer = square.run("fail", "bgp", "north", "--mode", "leak")
+    assert (answer.returncode, "already failed (leak)" in answer.stderr) == (2, True)
+    eventually(lambda: square.paths("west", "198.18.0.49/32") == 1)
+    assert set(faults(square)) == {"bgp south speaker-killed", "bgp north flood", "bgp north leak"}
+    eventually(lambda: node(square, "south")["bgp"] == "dead")
+    kill_controller(square)
+    eventually(lambda: node(square, "south")["bgp"] == "dead")
+    eventually(lambda: node(square, "north")["announces"] == 50)
+    assert square.json("heal", "bgp", "north") == {"healed": ["bgp north"]}
+    eventually(lambda: square.paths("west", "198.18.0.49/32") == 0)
+    square.json("heal")
+    eventually(lambda: node(square, "south")["exabgp_pid"] not in (exabgp, None))
+
+
+def test_a_reset_session_is_kept_down_or_comes_back_by_itself(square: Lab) -> None:
+    square.run("fail", "bgp", "north:west", "--for", "60s")
+    eventually(lambda: square.paths("west", "10.2.0.0/16") == 1)
+    square.run("heal")
+    eventually(lambda: whole(square), WAIT_S)
+    square.run("fail", "bgp", "north:west")
+    eventually(lambda: faults(square) == {}, WAIT_S)
+    assert whole(square)
+
+
+def test_a_stalled_controller_goes_on_in_time_or_when_healed_and_a_killed_one_is_replaced(
+    square: Lab,
+) -> None:
+    controller = square.json("inspect", "links")["pids"]["controller"]
+    t_ns = square.json("fail", "controller", "--for", "300ms")["t_ns"]
+    assert faults(square) == {}  # asked while it is stopped, answered once it goes on
+    assert time.monotonic_ns() - t_ns > 300_000_000
+    square.run("fail", "controller")
+    eventually(lambda: Path(f"/proc/{controller}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+    assert square.json("heal") == {"healed": ["controller"]}
+    assert square.json("inspect", "links")["pids"]["controller"] == controller
+    square.run("fail", "controller", "--mode", "killed")
+    eventually(lambda: square.json("inspect", "links")["pids"]["controller"] != controller)
+    eventually(lambda: faults(square) == {})

@@ -112,6 +112,55 @@ def fail_group(
     _fail("group", group, mode, for_time, wire_options(words, from_node, period, count), name, format)
 
 
+@fail_app.command("bgp")
+def fail_bgp(
+    router: Annotated[
+        str,
+        typer.Argument(
+            metavar="NODE[:PEER]", help="A router, or its sessions with one peer.", autocompletion=node_names
+        ),
+    ],
+    mode: Mode = "reset",
+    count: Annotated[int | None, typer.Option(help="flood: how many prefixes (1000).")] = None,
+    for_time: ForTime = None,
+    name: Name = None,
+    format: FormatOption = None,
+) -> None:
+    """Fail the control plane of a router.
+
+    \b
+    reset           its sessions end with a Cease; with --for they are kept down
+    speaker-killed  its ExaBGP gets SIGKILL and is started again, with --for after that long
+    leak            it announces what its export policy forbids
+    flood           it announces far more prefixes than agreed
+
+    \b
+    Examples:
+      sudo ./quadlink fail bgp aws:gcp
+      sudo ./quadlink fail bgp aws --mode speaker-killed --for 10s
+      sudo ./quadlink fail bgp gcp --mode flood --count 5000
+    """
+    _fail("bgp", router, mode, for_time, {"count": count}, name, format)
+
+
+@fail_app.command("controller")
+def fail_controller(
+    mode: Mode = "stalled", for_time: ForTime = None, name: Name = None, format: FormatOption = None
+) -> None:
+    """Fail the lab's controller.
+
+    \b
+    stalled  it is stopped, as by SIGSTOP, and goes on after --for or by `heal`
+    killed   it gets SIGKILL; the guard starts the next one
+
+    \b
+    Examples:
+      sudo ./quadlink fail controller --for 30s
+      sudo ./quadlink fail controller --mode killed
+    """
+    _fail("controller", "controller", mode, for_time, {}, name, format)
+
+
 def wire_options(
     words: list[str] | None, from_node: str | None, period: str | None, count: int | None
 ) -> dict[str, Any]:
@@ -150,7 +199,8 @@ def _fail(
     need_root()
     with ControllerClient(lab(name)) as controller:
         result = controller.call("fail", kind=kind, name=thing, mode=mode, for_s=for_s, options=options)
-    output(format).document(result, f"{kind} {thing}: failed ({mode})")
+    subject = kind if kind == thing else f"{kind} {thing}"
+    output(format).document(result, f"{subject}: failed ({mode})")
 
 
 def heal(
@@ -175,11 +225,15 @@ def heal(
     from netns_lab.api import ControllerClient
     from netns_lab.faults.model import FaultKind
     from netns_lab.output import choices
+    from netns_lab.processes import resume_process
 
-    if kind is not None and (kind not in list(FaultKind) or target is None):
-        things = choices(f"`{each} NAME`" for each in FaultKind)
+    if kind is not None and (kind not in list(FaultKind) or (target is None and kind != "controller")):
+        things = choices([*(f"`{each} NAME`" for each in FaultKind if each != "controller"), "`controller`"])
         raise LabError(f"heal: expected nothing, or {things}")
     need_root()
     with ControllerClient(lab(name)) as controller:
+        stalled = kind in (None, "controller") and resume_process(controller.pid)
         result = controller.call("heal", kind=kind, name=target)
+    if stalled:
+        result["healed"].append("controller")
     output(format).document(result, f"healed: {', '.join(result['healed']) or 'nothing was failed'}")

@@ -17,13 +17,25 @@ from dataplane.lines import Document
 from netns_lab.clock import wall_time
 from netns_lab.directory import LabError
 from netns_lab.event_log import EventKind
-from netns_lab.faults.model import TEXTS, WIRE_MODES, Fault, FaultKind, FaultOptions, dead_nodes, refusal
+from netns_lab.faults.controllers import ControllerFaults
+from netns_lab.faults.model import (
+    MODES,
+    TEXTS,
+    WIRE_MODES,
+    Fault,
+    FaultKind,
+    FaultOptions,
+    dead_nodes,
+    refusal,
+)
 from netns_lab.faults.registry import Registry
 from netns_lab.faults.request import reach, read_fault
+from netns_lab.faults.routers import RouterFaults, equip, wish
 from netns_lab.faults.wires import WireFaults
 
 if TYPE_CHECKING:
     from netns_lab.controller import Controller
+    from netns_lab.speakers import LabRouter
 
 NS_PER_S = 1e9
 
@@ -47,7 +59,14 @@ class Faults:
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
         self._registry = Registry(controller.directory.faults)
-        self._actors: dict[str, Actor] = dict.fromkeys(WIRE_MODES, WireFaults(controller, self._registry))
+        wires = WireFaults(controller, self._registry)
+        routers = RouterFaults(controller, self._registry, self._ended)
+        itself = ControllerFaults(controller, self._ended)
+        self._actors: dict[str, Actor] = {
+            **dict.fromkeys(WIRE_MODES, wires),
+            **dict.fromkeys(MODES[FaultKind.BGP], routers),
+            **dict.fromkeys(MODES[FaultKind.CONTROLLER], itself),
+        }
         self._changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -55,6 +74,10 @@ class Faults:
     def dead(self) -> set[str]:
         """The nodes on which nothing may be started."""
         return dead_nodes(self._registry)
+
+    def equip(self, router: LabRouter) -> None:
+        """Makes a router that is new what the faults want of it."""
+        equip(router, wish(router.node.name, self._registry, self._controller.plan))
 
     async def resume(self) -> None:
         """Takes over what earlier controllers began; what ended meanwhile is undone and told."""
@@ -65,6 +88,7 @@ class Faults:
                 await self._finish(fault.id, fault.until_ns or self._controller.now_ns())
             else:
                 await self._actors[fault.mode].resume(fault)
+                self._set_alarm(fault)
 
     async def fail(
         self,
@@ -92,7 +116,9 @@ class Faults:
                 raise
             late_ns = t_ns - fault.since_ns
             until_ns = None if fault.until_ns is None else fault.until_ns + late_ns
-            self._registry.put(replace(fault, since_ns=t_ns, until_ns=until_ns))
+            fault = replace(fault, since_ns=t_ns, until_ns=until_ns)
+            self._registry.put(fault)
+            self._set_alarm(fault)
             text = f"{fault.subject} failed ({mode})"
             reached = {"links": fault.links, "nodes": fault.nodes}
             self._controller.log.add(EventKind.FAULT, name, text, t_ns, mode=mode, fault=kind, **reached)
@@ -119,7 +145,7 @@ class Faults:
         if event.id in event.links:  # another client of the engine's: its id is the link's name
             self._tell_other(event)
         elif event.fault is None and event.id in self._registry:
-            self._do(self._finish(event.id, event.t_ns))
+            self._ended(event.id, event.t_ns)
 
     def documents(self) -> list[Document]:
         """Every fault that is active: what it did, until when, and what its end will do."""
@@ -130,6 +156,15 @@ class Faults:
         """Leaves every fault to the next controller."""
         for task in self._tasks:
             task.cancel()
+
+    def _set_alarm(self, fault: Fault) -> None:
+        """Has a fault end in time that the engine does not end."""
+        if fault.until_ns is not None and fault.mode not in WIRE_MODES:
+            left_s = max(0.0, (fault.until_ns - self._controller.now_ns()) / NS_PER_S)
+            asyncio.get_running_loop().call_later(left_s, self._ended, fault.id, fault.until_ns)
+
+    def _ended(self, id: str, t_ns: int) -> None:
+        self._do(self._finish(id, t_ns))
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

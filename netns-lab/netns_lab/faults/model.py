@@ -17,13 +17,18 @@ class FaultKind(StrEnum):
     LINK = "link"
     NODE = "node"
     GROUP = "group"
+    BGP = "bgp"
+    CONTROLLER = "controller"
 
 
+MAINTENANCE = "maintenance"
 LINK_MODES = ("carrier", "silent", "one-way", "flap", "brownout")
 MODES: dict[FaultKind, tuple[str, ...]] = {
     FaultKind.LINK: LINK_MODES,
     FaultKind.NODE: ("dead", "frozen"),
     FaultKind.GROUP: LINK_MODES,
+    FaultKind.BGP: ("reset", "speaker-killed", "leak", "flood"),
+    FaultKind.CONTROLLER: ("stalled", "killed"),
 }
 """How each can fail; the first is meant where none is named."""
 WIRE_MODES = {
@@ -32,7 +37,7 @@ WIRE_MODES = {
     "frozen": FaultMode.SILENT,
 }
 """What the engine does to the links of a fault, by its mode; it ends that by itself in time."""
-EXCLUSIVE = ("carrier", "silent", "one-way", "flap", "dead", "frozen")
+EXCLUSIVE = ("carrier", "silent", "one-way", "flap", "dead", "frozen", "stalled", "killed")
 """Of these the same thing has one at a time: what another would do could not be told."""
 TEXTS = {
     "carrier": ("both ends lost carrier", "both ends get carrier back"),
@@ -45,6 +50,12 @@ TEXTS = {
         "carrier, daemons and forwarding come back",
     ),
     "frozen": ("every frame from and to it is lost, carrier stays", "frames pass again"),
+    "reset": ("sessions were ended", "they come up again by themselves"),
+    "speaker-killed": ("ExaBGP got SIGKILL", "it is started again"),
+    "leak": ("export policy is left out", "what it forbids is withdrawn"),
+    "flood": ("far more prefixes are announced than agreed", "they are withdrawn"),
+    "stalled": ("the controller is stopped", "it goes on"),
+    "killed": ("the controller got SIGKILL", "the guard starts the next one"),
 }
 """By mode, what it did and what its end will do."""
 PERIOD_S = 1.0
@@ -55,7 +66,7 @@ class FaultOptions:
     """What is said of a fault beside its mode; None where nothing is.
 
     one-way, brownout: `from_node`, whose frames are meant. flap: every `period_s`, `count` times. brownout:
-    `impairment`, fields of `Impairment`.
+    `impairment`, fields of `Impairment`. flood: `count` prefixes.
     """
 
     from_node: str | None = None
@@ -68,7 +79,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "from_node": ("one-way", "brownout"),
     "impairment": ("brownout",),
     "period_s": ("flap",),
-    "count": ("flap",),
+    "count": ("flap", "flood"),
 }
 """Which modes each option goes with."""
 WORDS = {"from_node": "--from", "impairment": "KEY=VALUE", "period_s": "--period", "count": "--count"}
@@ -96,7 +107,8 @@ class Fault:
     @property
     def subject(self) -> str:
         """What people call the thing."""
-        return self.name if self.kind == FaultKind.LINK else f"{self.kind} {self.name}"
+        bare = self.kind in (FaultKind.LINK, FaultKind.CONTROLLER)
+        return self.name if bare else f"{self.kind} {self.name}"
 
 
 def wire_fault(fault: Fault, for_s: float | None) -> FaultSpecification | None:
@@ -116,7 +128,10 @@ def dead_nodes(faults: Iterable[Fault]) -> set[str]:
 
 def refusal(fault: Fault, active: Iterable[Fault]) -> str | None:
     """Why a fault cannot begin beside those that are active; None where it can."""
-    for other in active:
+    others = list(active)
+    if fault.kind == FaultKind.BGP and fault.nodes[0] in dead_nodes(others):
+        return f"bgp {fault.name}: node {fault.nodes[0]} is dead; heal it first"
+    for other in others:
         if (other.kind, other.name) != (fault.kind, fault.name):
             continue
         if other.mode == fault.mode or (other.mode in EXCLUSIVE and fault.mode in EXCLUSIVE):

@@ -45,6 +45,7 @@ def read_fault(
     if mode not in modes:
         raise LabError(f"found mode {mode!r}, expected {', '.join(modes)}")
     said = _read_options(mode, options)
+    _check(kind, name, mode, for_s)
     if mode == "flap" and said.count is not None and for_s is None:
         for_s = said.count * (said.period_s or PERIOD_S)
     if for_s is not None and not 0 < for_s < MAXIMUM_FAULT_S:
@@ -71,7 +72,19 @@ def reach(plan: LabPlan, kind: str, name: str) -> Reach:
             _known(kind, name, list(plan.groups))
             group = plan.groups[name]
             return _links_of(plan, {*group.nodes}, {*group.links}), group.nodes
+        case FaultKind.BGP:
+            return _sessions_of(plan, name)
+        case FaultKind.CONTROLLER:
+            _known(kind, name, [FaultKind.CONTROLLER])
+            return (), ()
     raise LabError(f"found {kind!r}, expected {choices(FaultKind)}")
+
+
+def _check(kind: str, name: str, mode: str, for_s: float | None) -> None:
+    if kind == FaultKind.BGP and ":" in name and mode != "reset":
+        raise LabError(f"bgp {name}: mode {mode} is of a whole router, expected {name.partition(':')[0]}")
+    if mode == "killed" and for_s is not None:
+        raise LabError("--for goes with every mode but killed: the guard starts the next controller at once")
 
 
 def _known(kind: str, name: str, names: list[str]) -> None:
@@ -79,6 +92,21 @@ def _known(kind: str, name: str, names: list[str]) -> None:
         raise LabError(f"no {kind} {name}; the topology has no {kind}s")
     if name not in names:
         raise LabError(unknown(kind, name, names))
+
+
+def _sessions_of(plan: LabPlan, name: str) -> Reach:
+    """Of NODE or NODE:PEER: the links of these sessions, the node and then its peers."""
+    node, _, peer = name.partition(":")
+    _known("node", node, [it.name for it in plan.nodes])
+    if not plan.node(node).runs_exabgp:
+        raise LabError(f"bgp {name}: {node} runs no ExaBGP, which such a fault is done to")
+    peers = dict.fromkeys(session.seen_from(node)[1].node for session in plan.sessions_of(node))
+    if peer:
+        _known("peer", peer, list(peers))
+        peers = {peer: None}
+    sessions = (it for it in plan.sessions_of(node) if it.seen_from(node)[1].node in peers)
+    links = {link for session in sessions for link in session.links}
+    return tuple(link.name for link in plan.links if link.name in links), (node, *peers)
 
 
 def _links_of(plan: LabPlan, nodes: Set[str], others: Set[str] = frozenset()) -> tuple[str, ...]:

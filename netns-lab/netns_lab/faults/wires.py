@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from netns_lab.faults.model import Fault, dead_nodes, wire_fault
+from netns_lab.faults.routers import grant
 from netns_lab.namespaces import set_sysctls
 
 if TYPE_CHECKING:
@@ -45,8 +47,9 @@ class WireFaults:
                 continue
             off = {key: "0" for key in node.sysctls if "forward" in key} if name in dead else {}
             set_sysctls(node.namespace, {**node.sysctls, **off})
-            if (router := controller.routers.get(name)) is not None:
-                router.hold() if name in dead else router.release()
         if fault.nodes:
-            await controller.services.kill(dead & {*fault.nodes})
+            grant(controller, self._registry, fault.nodes)
+            killed = dead & {*fault.nodes}
+            await asyncio.gather(controller.services.kill(killed), controller.daemons.kill(killed))
+            await controller.daemons.follow(controller.plan, controller.living_nodes())
             await controller.services.follow(controller.living_nodes())
