@@ -107,7 +107,7 @@ def _term(term: Term, way: str, links: list[str], *, internal: bool) -> Iterator
     if not internal:
         for at, link in enumerate(term.links):
             if link not in links:
-                known = ", ".join(name for name in links if name)
+                known = ", ".join(name for name in links if name) or "none of them has a name"
                 yield ("links", at), f"found {link!r}, expected a link to this neighbor: {known}"
     if internal and term.prepend is not None:
         yield ("prepend",), "found it for a neighbor in the same AS, where paths do not grow"

@@ -6,13 +6,22 @@ from netns_lab.planning import plan_lab
 from netns_lab.state import load_plan, save_plan
 from netns_lab.topology import parse_topology
 
+from control.bgp.policy import LimitAction
 from tests.lab_parts.processes import LAB
 
 TOPOLOGY = f"""
 name: x
 nodes:
-  a: {{bgp: {{asn: 1, announce: [10.1.0.0/16], password: given}}, env: {{A: b}}, loopback: [10.9.0.1/32]}}
-  b: {{bgp: {{asn: 2, announce: [10.2.0.0/16]}}}}
+  a:
+    bgp:
+      asn: 1
+      announce: [10.1.0.0/16]
+      password: given
+      neighbors: {{b: {{import: [{{prefixes: [10.2.0.0/16 le 24], med: 5}}], maximum_prefixes: 9}}}}
+    env: {{A: b}}
+    loopback: [10.9.0.1/32]
+  b: {{groups: [left], bgp: {{asn: 2, announce: [10.2.0.0/16]}}}}
+  c: {{bgp: {{asn: 2}}}}
   h:
     sysctl: {{net.ipv4.ip_default_ttl: 9}}
     exec: [date]
@@ -22,13 +31,18 @@ links:
   - {{endpoints: a-b, macsec: {{sak: "{"5a" * 32}"}}}}
   - {{endpoints: a-b}}
   - {{endpoints: h-b, type: plain}}
+  - {{endpoints: b-c, groups: [left]}}
 """
 
 
 def test_a_plan_comes_back_whole_with_its_secrets(directory: LabDirectory) -> None:
     plan = plan_lab(parse_topology(TOPOLOGY), bytes)
     save_plan(directory, plan)
-    assert load_plan(directory) == plan
+    loaded = load_plan(directory)
+    assert loaded == plan
+    limit = loaded.sessions[0].seen_from("a")[0].settings.maximum_prefixes
+    assert limit is not None
+    assert limit.action is LimitAction.SHUTDOWN, "a member of the enumeration, not only its text"
     assert directory.plan.stat().st_mode & 0o777 == 0o600
 
 
