@@ -190,12 +190,18 @@ class Router:
         self._report(self._routes.link_changed(ifindex, False, families))
         return self._routes.fib.groups != groups
 
-    def end_sessions(self, ifindex: int, reason: str, now_ns: int) -> None:
-        """Does without an interface that was lost: ends its sessions, which BGP would do late."""
+    def end_sessions(
+        self,
+        ifindex: int,
+        reason: str,
+        now_ns: int,
+        subcode: int = commands.OTHER_CONFIGURATION_CHANGE,
+    ) -> None:
+        """Does without a way that was lost: ends sessions that have no other, which BGP would do late."""
         changed: set[str] = set()
         for session in self.sessions.values():
             if session.up and ifindex in session.ifindexes and not self._has_way(session):
-                self._send([commands.teardown(session.neighbor)])
+                self._send([commands.teardown(session.neighbor, subcode)])
                 changed |= self._end(session, reason, now_ns)
         self._apply(changed | self._resolve())
 

@@ -31,9 +31,10 @@ class SessionKey:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a session is: its namespace, its device there, and both addresses."""
+    """Where a session is: its namespace, by name and inode, its device there, and both addresses."""
 
     namespace: str
+    inode: int
     ifindex: int
     address: str
     peer: str
@@ -72,9 +73,10 @@ class BfdService:
         """All there are."""
         return {key: running.session for key, running in self._running.items()}
 
-    def endpoint(self, key: SessionKey) -> Endpoint:
-        """Where a session is."""
-        return self._running[key].endpoint
+    def endpoint(self, key: SessionKey) -> Endpoint | None:
+        """Where a session is; None where there is none."""
+        running = self._running.get(key)
+        return running.endpoint if running else None
 
     def open(self, key: SessionKey, endpoint: Endpoint, settings: Settings, path_lost: bool = False) -> None:
         """Begins a session; `path_lost`: an earlier one of the same path said so. Raises OSError."""
@@ -119,12 +121,15 @@ class BfdService:
             self.end(key)
         self._heartbeats.close()
 
-    def read(self) -> None:
-        """Takes in what was heard, or not, since the last call."""
+    def read(self) -> set[SessionKey]:
+        """Takes in what was heard, or not, since the last call; the sessions that it was about."""
+        touched = set()
         for event in self._heartbeats.take():
             if (running := self._by_heartbeat.get(event.id)) is not None:
                 _take(running, event)
                 self._follow(running, event.t_ns)
+                touched.add(running.key)
+        return touched
 
     def _new_discriminator(self) -> int:
         taken = {running.session.discriminator for running in self._running.values()}

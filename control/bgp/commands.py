@@ -16,7 +16,8 @@ MAXIMUM_PREFIXES_REACHED = 1
 ADMINISTRATIVE_SHUTDOWN = 2
 ADMINISTRATIVE_RESET = 4
 OTHER_CONFIGURATION_CHANGE = 6
-"""Cease subcodes, RFC 4486."""
+BFD_DOWN = 10
+"""Cease subcodes, RFC 4486 and, of BFD, RFC 9384."""
 
 
 def announce(neighbor: str, attributes: str, prefixes: Sequence[str]) -> Iterator[str]:

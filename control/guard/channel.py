@@ -1,15 +1,16 @@
 """What the guard tells: the state of every interface to whoever connects, then each change.
 
-One JSON object a line on a unix socket. `{"interfaces": [...]}` is the whole truth at its moment,
-`{"change": {...}}` what came after it. A client may send `{"reload": true}`: the guard looks again which
-interfaces there are, and tells everybody by a new whole truth. `{"controller": true}` says that the client is
-the one to be started again should it end.
+One JSON object a line on a unix socket. `{"interfaces": [...], "bfd": [...]}` is the whole truth at its
+moment, `{"change": {...}}` and `{"session": {...}}` what came after it. A client may send `{"reload": true}`:
+the guard looks again which interfaces there are, and tells everybody by a new whole truth.
+`{"controller": true}` says that the client is the one to be started again should it end.
 """
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from control.bfd.state import BfdState
 from dataplane.lines import Document, LineStream
 
 TIMEOUT_S = 10.0
@@ -21,36 +22,43 @@ class GuardGone(ConnectionError):
 
 @dataclass(frozen=True, slots=True)
 class InterfaceState:
-    """Whether an interface of a router can carry traffic; `ifindex` is its number in the namespace."""
+    """Which families an interface of a router can carry; `ifindex` is its number in the namespace."""
 
     node: str
     interface: str
     ifindex: int
-    usable: bool
+    families: dict[str, bool]
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can carry any."""
+        return any(self.families.values())
 
 
 @dataclass(frozen=True, slots=True)
 class InterfaceChange:
-    """An interface became usable or stopped being so, at monotonic time t_ns, by the word of `witness`.
+    """An interface became usable in these families, or stopped being so, at monotonic time t_ns.
 
-    `moved_ns` is when the guard had taken a lost interface out of its nexthop groups; None: it was in none.
+    By the word of `witness`. `moved_ns` is when the guard had taken what was lost out of the nexthop groups;
+    None: it was in none.
     """
 
     node: str
     interface: str
     ifindex: int
+    families: tuple[str, ...]
     usable: bool
     witness: str
     t_ns: int
     moved_ns: int | None
 
 
-News = list[InterfaceState] | InterfaceChange
+News = list[InterfaceState] | InterfaceChange | BfdState
 
 
-def states_document(states: Iterable[InterfaceState]) -> Document:
+def states_document(states: Iterable[InterfaceState], bfd: Iterable[BfdState] = ()) -> Document:
     """The whole truth as it travels."""
-    return {"interfaces": [asdict(state) for state in states]}
+    return {"interfaces": [asdict(state) for state in states], "bfd": [asdict(state) for state in bfd]}
 
 
 def change_document(change: InterfaceChange) -> Document:
@@ -58,8 +66,16 @@ def change_document(change: InterfaceChange) -> Document:
     return {"change": asdict(change)}
 
 
+def session_document(session: BfdState) -> Document:
+    """A BFD session that changed, as it travels."""
+    return {"session": asdict(session)}
+
+
 class GuardEvents:
-    """The guard's word, for a loop that waits on fileno(). The first of `read` is the whole truth."""
+    """The guard's word, for a loop that waits on fileno(). The first of `read` is the whole truth.
+
+    `bfd` is what it told last of each BFD session, by node, interface and family.
+    """
 
     def __init__(self, socket_path: Path) -> None:
         """Raises GuardGone where nothing listens on the socket."""
@@ -67,6 +83,7 @@ class GuardEvents:
             self._stream = LineStream(socket_path, TIMEOUT_S)
         except OSError as error:
             raise GuardGone(f"no guard listens on {socket_path}: {error}") from error
+        self.bfd: dict[tuple[str, str, str], BfdState] = {}
 
     @property
     def pid(self) -> int:
@@ -89,7 +106,7 @@ class GuardEvents:
         Changes that come before it are in it.
         """
         try:
-            while isinstance(news := _news(self._stream.receive()), InterfaceChange):
+            while not isinstance(news := self._news(self._stream.receive()), list):
                 pass
         except OSError as error:
             raise GuardGone(f"the guard does not answer: {error}") from error
@@ -98,7 +115,7 @@ class GuardEvents:
     def read(self) -> list[News]:
         """What has come since the last call, without waiting; raises GuardGone at the guard's end."""
         try:
-            return [_news(document) for document in self._stream.take()]
+            return [self._news(document) for document in self._stream.take()]
         except OSError as error:
             raise GuardGone(str(error)) from error
 
@@ -116,8 +133,14 @@ class GuardEvents:
         except OSError as error:
             raise GuardGone(str(error)) from error
 
-
-def _news(document: Document) -> News:
-    if "change" in document:
-        return InterfaceChange(**document["change"])
-    return [InterfaceState(**state) for state in document["interfaces"]]
+    def _news(self, document: Document) -> News:
+        if "session" in document:
+            session = BfdState(**document["session"])
+            self.bfd[session.node, session.interface, session.family] = session
+            return session
+        if "change" in document:
+            change = document["change"]
+            return InterfaceChange(**{**change, "families": tuple(change["families"])})
+        told = [BfdState(**session) for session in document["bfd"]]
+        self.bfd = {(state.node, state.interface, state.family): state for state in told}
+        return [InterfaceState(**state) for state in document["interfaces"]]

@@ -4,19 +4,34 @@ It needs to know nothing but what the kernel holds now, so it works for whoever 
 while that one is away. Whoever it is makes the same change when it hears of the loss, which is harmless.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from control.routes.model import DeleteGroup, DeleteNexthop, KernelNexthop, Operation, RewriteGroup
+from control.routes.model import (
+    FAMILIES,
+    DeleteGroup,
+    DeleteNexthop,
+    KernelNexthop,
+    Operation,
+    RewriteGroup,
+)
 
 
-def without_interface(nexthops: Iterable[KernelNexthop], ifindex: int) -> list[Operation]:
-    """The operations that take every next hop on a device out of its groups, then out of the kernel.
+def without_interface(
+    nexthops: Iterable[KernelNexthop], ifindex: int, families: Collection[str] = FAMILIES
+) -> list[Operation]:
+    """The operations that take every next hop of these families on a device out of its groups, then away.
 
     A group left without members is deleted, and the kernel deletes its routes with it: as it does itself when
     the device loses carrier (net/ipv4/nexthop.c). None where there is nothing to move.
     """
     objects = list(nexthops)
-    lost = {nexthop.id for nexthop in objects if nexthop.next_hop and nexthop.next_hop.ifindex == ifindex}
+    lost = {
+        nexthop.id
+        for nexthop in objects
+        if nexthop.next_hop
+        and nexthop.next_hop.ifindex == ifindex
+        and nexthop.next_hop.family_name in families
+    }
     operations: list[Operation] = []
     for group in objects:
         if lost.isdisjoint(group.members):

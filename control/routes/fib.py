@@ -40,20 +40,20 @@ class Fib:
     route. Where an operation was refused the view is no longer true: `resync` it with a dump.
     """
 
-    def __init__(self, down: Iterable[int] = ()) -> None:
+    def __init__(self, down: Iterable[tuple[int, str]] = ()) -> None:
         self._grouping = Grouping(next_id=GROUP_IDS.start)
         self._next_nexthop_id = NEXTHOP_IDS.start
         self._nexthop_ids: dict[NextHop, int] = {}  # for good: a path that returns has its old place
         self._present: set[NextHop] = set()  # in the kernel
         self._idle: set[NextHop] = set()  # of those, perhaps in no group
         self._unreachable: set[Prefix] = set()
-        self._down = {(ifindex, family) for ifindex in down for family in FAMILIES}
+        self._down = set(down)
         self._doubtful: set[Group] = set()  # not known to be as wanted
         self._strays: list[Operation] = []  # remove what was found and has no place here
 
     @classmethod
-    def from_kernel(cls, installed: Installed, down: Iterable[int] = ()) -> Self:
-        """The view of what another process installed; `down` are the links that are not usable now."""
+    def from_kernel(cls, installed: Installed, down: Iterable[tuple[int, str]] = ()) -> Self:
+        """The view of what another process installed; `down`: link and family of ways that are lost."""
         fib = cls(down)
         fib._adopt(installed)
         return fib

@@ -13,7 +13,7 @@ class RouteTable:
     dump anew and the rest carried out; what is refused even so is returned, and tried again at the next call.
     """
 
-    def __init__(self, kernel: Kernel, down: Iterable[int] = ()) -> None:
+    def __init__(self, kernel: Kernel, down: Iterable[tuple[int, str]] = ()) -> None:
         self._kernel = kernel
         self.fib = Fib.from_kernel(kernel.dump(), down)
         self._in_doubt = False

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from control.bfd.state import BfdState
 from control.guard.channel import GuardEvents, GuardGone, InterfaceChange, InterfaceState
 from dataplane.client import EngineClient, EngineEvents, EngineGone
 from dataplane.counters import map_counters
@@ -29,7 +30,7 @@ from netns_lab.rates import READING_INTERVAL_S
 from netns_lab.reload import reload
 from netns_lab.routing_daemons.router import DaemonRouters
 from netns_lab.services import Services
-from netns_lab.speakers import LabRouter
+from netns_lab.speakers import LabRouter, changed
 from netns_lab.state import load_plan
 from netns_lab.supervisor import Supervisor
 from netns_lab.views import Views
@@ -150,6 +151,8 @@ class Controller:
             for news in self.guard.read():
                 if isinstance(news, InterfaceChange):
                     self._interface_changed(news)
+                elif isinstance(news, BfdState):
+                    self._bfd_changed(news)
                 else:
                     self._take(news)
         except GuardGone:
@@ -197,15 +200,23 @@ class Controller:
         for state in states:
             router = self.routers.get(state.node)
             known = router.interfaces.get(state.interface) if router else None
-            if known and known.ifindex == state.ifindex and known.usable != state.usable:
-                where = (state.node, state.interface, state.ifindex)
-                self._interface_changed(InterfaceChange(*where, state.usable, "guard", self.now_ns(), None))
+            if known is None or known.ifindex != state.ifindex:
+                continue
+            for usable in (False, True):
+                families = tuple(
+                    family
+                    for family, is_usable in state.families.items()
+                    if is_usable is usable and known.families[family] is not usable
+                )
+                if families:
+                    where = state.node, state.interface, state.ifindex, families
+                    self._interface_changed(InterfaceChange(*where, usable, "guard", self.now_ns(), None))
         self._interfaces = {(state.node, state.interface): state for state in states}
 
     def _interface_changed(self, change: InterfaceChange) -> None:
         key = change.node, change.interface
         if key in self._interfaces:
-            self._interfaces[key] = InterfaceState(*key, change.ifindex, change.usable)
+            self._interfaces[key] = changed(self._interfaces[key], change)
         router = self.routers.get(change.node)
         if router is None or change.interface not in router.interfaces:
             return
@@ -214,6 +225,17 @@ class Controller:
         except (OSError, ValueError):
             # The interfaces that changed with this one must still be heard of.
             log.exception("%s:%s changed, and its routes could not follow", change.node, change.interface)
+
+    def _bfd_changed(self, session: BfdState) -> None:
+        """Writes down what became of a BFD session; what it means for traffic was told before."""
+        kind = {"up": EventKind.BFD_UP, "down": EventKind.BFD_DOWN}.get(session.state)
+        if kind is None or (session.state == "down" and session.diagnostic == "none"):
+            return
+        where = f"{session.node}:{session.interface}"
+        reason = f": {session.diagnostic}" if kind is EventKind.BFD_DOWN else ""
+        text = f"BFD at {where} with {session.peer} is {session.state}{reason}"
+        if not self.log.knows(kind, session.since_ns, text):
+            self.log.add(kind, where, text, session.since_ns, family=session.family)
 
     def running_engine(self) -> EngineClient:
         """Raises LabError where there is none."""

@@ -122,6 +122,11 @@ class LabDirectory:
         return self.path / "faults.json"
 
     @property
+    def lost_paths(self) -> Path:
+        """What BFD found lost and not up again, for the next guard."""
+        return self.path / "lost-paths.json"
+
+    @property
     def hosts(self) -> Path:
         return self.path / "hosts"
 

@@ -34,6 +34,8 @@ class EventKind(StrEnum):
     PN_PENDING = "pn-pending"
     INTERFACE_DOWN = "interface-down"
     INTERFACE_UP = "interface-up"
+    BFD_UP = "bfd-up"
+    BFD_DOWN = "bfd-down"
     SESSION_UP = "session-up"
     SESSION_DOWN = "session-down"
     SESSION_WARNING = "session-warning"
@@ -120,9 +122,12 @@ class EventLog:
             (event for event in self._events if event["t_ns"] >= t_ns), key=lambda event: event["t_ns"]
         )
 
-    def knows(self, kind: EventKind, t_ns: int) -> bool:
-        """Whether an event of this kind and time was written down before."""
-        return any(event["t_ns"] == t_ns and event["kind"] == kind for event in self._events)
+    def knows(self, kind: EventKind, t_ns: int, text: str | None = None) -> bool:
+        """Whether an event of this kind and time, with this text if one is given, was written down before."""
+        return any(
+            event["t_ns"] == t_ns and event["kind"] == kind and text in (None, event["text"])
+            for event in self._events
+        )
 
     def last(self, count: int) -> list[dict[str, Any]]:
         """The newest events, at most `count`, ordered by time."""

@@ -1,4 +1,4 @@
-"""The guard: a small process that moves traffic off an interface as soon as engine or kernel lose it.
+"""The guard: a small process that moves traffic off an interface as soon as engine, kernel or BFD lose it.
 
 It knows no routes and no BGP, so that nothing keeps it waiting, and tells the controller second. It starts
 the controller again when that ends, as the controller does for it.
@@ -11,20 +11,32 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from control.guard.channel import InterfaceChange, InterfaceState, change_document, states_document
+from control.bfd.service import SessionKey
+from control.bfd.state import BfdState
+from control.guard.channel import (
+    InterfaceChange,
+    InterfaceState,
+    change_document,
+    session_document,
+    states_document,
+)
 from control.guard.guard import Guard, Usability, Witness
 from control.guard.reaction import without_interface
 from control.routes.kernel import NetlinkKernel
+from control.routes.model import FAMILIES
 from dataplane.client import EngineClient, EngineEvents, EngineGone
 from dataplane.interface import CarrierEvent, EndState
-from dataplane.lines import from_line, peer_pid, to_line
+from dataplane.lines import Document, from_line, peer_pid, to_line
 from dataplane.link_state import LinkMonitor
 from dataplane.namespace import NAMESPACE_DIRECTORY
 from dataplane.subscribers import Subscribers
+from netns_lab.bfd_sessions import BfdSessions
 from netns_lab.daemons import launch_controller, run_daemon
 from netns_lab.directory import LabDirectory
+from netns_lab.plan import LabPlan
 from netns_lab.state import load_plan
 from netns_lab.supervisor import Supervisor
 
@@ -36,7 +48,7 @@ log = logging.getLogger("guard")
 class Watched:
     """A router's namespace, reached from outside: what its interfaces do and what its groups hold."""
 
-    identity: int | None
+    identity: int
     monitor: LinkMonitor
     kernel: NetlinkKernel
 
@@ -53,6 +65,7 @@ class GuardProcess:
         self._guard = Guard(self._changed)
         self._routers: dict[str, Watched] = {}
         self._ifindexes: dict[tuple[str, str], int] = {}
+        self._bfd = BfdSessions(directory, self._path_changed, self._session_changed)
         self._subscribers = Subscribers()
         self._silent = True
         self._controller = Supervisor(lambda: launch_controller(directory), lambda: not directory.is_ending())
@@ -62,11 +75,13 @@ class GuardProcess:
         """Runs until a signal comes."""
         self._listen_to_engine()
         self._look()
+        asyncio.get_running_loop().add_reader(self._bfd.fileno(), self._bfd.read)
         server = await asyncio.start_unix_server(self._serve, self._directory.guard_socket)
         log.info("guarding lab %s", self._directory.name)
         await self.stopping.wait()
         self._controller.close()
         server.close()
+        self._bfd.close()
 
     def _listen_to_engine(self) -> None:
         try:
@@ -79,8 +94,9 @@ class GuardProcess:
     def _look(self) -> None:
         """Takes in which routers and interfaces there are now, and how they are."""
         engine_ends = self._engine_ends()
+        plan = load_plan(self._directory)
         self._silent = True  # what is told to everybody is the whole truth, once all of it is known
-        self._watch_routers()
+        self._watch_routers(plan)
         ends = {(end.node, end.interface): end for end in engine_ends if end.node in self._routers}
         for key, ifindex in self._ifindexes.items():
             if key not in ends or ends[key].ifindex != ifindex:
@@ -91,11 +107,12 @@ class GuardProcess:
             state = self._routers[node].monitor.links.get(end.ifindex)
             usable = state is not None and state.usable
             self._guard.hear(node, interface, Witness.KERNEL, usable, time.monotonic_ns())
+        inodes = {node: watched.identity for node, watched in self._routers.items()}
+        self._bfd.follow(plan, self._ifindexes, inodes)
         self._silent = False
-        self._subscribers.publish(states_document(self._states()))
+        self._subscribers.publish(self._whole_truth())
 
-    def _watch_routers(self) -> None:
-        plan = load_plan(self._directory)
+    def _watch_routers(self, plan: LabPlan) -> None:
         wanted = {node.name: node.namespace for node in plan.nodes if node.runs_exabgp}
         loop = asyncio.get_running_loop()
         for node, watched in list(self._routers.items()):
@@ -105,8 +122,11 @@ class GuardProcess:
                 self._routers.pop(node).close()
         for node in wanted.keys() - self._routers.keys():
             namespace = wanted[node]
-            with contextlib.suppress(FileNotFoundError):  # `inspect` tells of a namespace that was deleted
-                watched = Watched(_identity(namespace), LinkMonitor(namespace), NetlinkKernel(namespace))
+            identity = _identity(namespace)
+            if identity is None:
+                continue  # `inspect` tells of a namespace that was deleted
+            with contextlib.suppress(FileNotFoundError):
+                watched = Watched(identity, LinkMonitor(namespace), NetlinkKernel(namespace))
                 self._routers[node] = watched
                 loop.add_reader(watched.monitor.fileno(), self._read_kernel, node)
 
@@ -120,11 +140,13 @@ class GuardProcess:
         finally:
             engine.close()
 
-    def _states(self) -> list[InterfaceState]:
-        return [
-            InterfaceState(node, interface, ifindex, self._guard.usable(node, interface))
-            for (node, interface), ifindex in self._ifindexes.items()
-        ]
+    def _whole_truth(self) -> Document:
+        states = []
+        for (node, interface), ifindex in self._ifindexes.items():
+            usable = self._guard.usable(node, interface)
+            families = {family: family in usable for family in FAMILIES}
+            states.append(InterfaceState(node, interface, ifindex, families))
+        return states_document(states, self._bfd.states())
 
     def _read_engine(self, events: EngineEvents) -> None:
         try:
@@ -146,20 +168,27 @@ class GuardProcess:
                 if at == node and ifindex == state.ifindex:
                     self._guard.hear(node, interface, Witness.KERNEL, state.usable, time.monotonic_ns())
 
+    def _path_changed(self, key: SessionKey, lost: bool, t_ns: int) -> None:
+        if (key.node, key.interface) in self._ifindexes:
+            self._guard.hear_bfd(key.node, key.interface, key.family, lost, t_ns)
+
+    def _session_changed(self, state: BfdState) -> None:
+        self._subscribers.publish(session_document(state))
+
     def _changed(self, usability: Usability) -> None:
         """Moves traffic first and tells of it second."""
-        node, interface = usability.node, usability.interface
+        node, interface, families = usability.node, usability.interface, usability.families
         ifindex = self._ifindexes[node, interface]
-        moved_ns = None if usability.usable else self._move_off(node, ifindex)
+        moved_ns = None if usability.usable else self._move_off(node, ifindex, families)
         if not self._silent:
-            witness, t_ns = usability.witness.value, usability.t_ns
-            change = InterfaceChange(node, interface, ifindex, usability.usable, witness, t_ns, moved_ns)
+            what = usability.usable, usability.witness.value, usability.t_ns
+            change = InterfaceChange(node, interface, ifindex, families, *what, moved_ns)
             self._subscribers.publish(change_document(change))
 
-    def _move_off(self, node: str, ifindex: int) -> int | None:
+    def _move_off(self, node: str, ifindex: int, families: Collection[str]) -> int | None:
         kernel = self._routers[node].kernel
         try:
-            operations = without_interface(kernel.nexthops(), ifindex)
+            operations = without_interface(kernel.nexthops(), ifindex, families)
             refused = kernel.execute(operations)
         except OSError:
             # The interfaces that changed with this one must still be heard of.
@@ -177,7 +206,7 @@ class GuardProcess:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A client: who subscribes is the controller, and looked after from then on."""
-        writer.write(to_line(states_document(self._states())))
+        writer.write(to_line(self._whole_truth()))
         self._subscribers.add(writer)
         try:
             while line := await reader.readline():

@@ -5,14 +5,16 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from control.bgp import commands
 from control.bgp.configuration import NeighborConfig, SpeakerConfig
 from control.bgp.model import AddressFamily, Event, SnapshotEnd
 from control.bgp.speaker import SPEAKER_ENDED, Speaker
 from control.guard.channel import InterfaceChange, InterfaceState
+from control.guard.guard import Witness
 from control.resolution import Interior
 from control.router import Router, Session, SessionChange
 from control.routes.kernel import NetlinkKernel
-from control.routes.model import NextHop, Refused
+from control.routes.model import FAMILIES, NextHop, Refused
 from control.routes.table import RouteTable
 from netns_lab.directory import LabDirectory
 from netns_lab.event_log import EventKind, EventLog
@@ -56,7 +58,12 @@ class LabRouter:
         self.interfaces = dict(interfaces)
         self._kernel = NetlinkKernel(node.namespace)
         self._interior = interior_of(node, interfaces)
-        down = [state.ifindex for state in interfaces.values() if not state.usable]
+        down = [
+            (state.ifindex, family)
+            for state in interfaces.values()
+            for family, usable in state.families.items()
+            if not usable
+        ]
         config = speaker_config(plan, node)
         self.speaker = Speaker(
             config,
@@ -144,19 +151,23 @@ class LabRouter:
     def interface_changed(self, change: InterfaceChange) -> None:
         """Follows the guard: traffic has left a lost interface already and may return to one that is back."""
         name, interface = self.node.name, change.interface
-        usable = change.usable
-        self.interfaces[interface] = InterfaceState(name, interface, change.ifindex, usable)
+        self.interfaces[interface] = changed(self.interfaces[interface], change)
+        families = change.families
         subject = f"{name}:{interface}"
-        if usable:
-            self._log.add(EventKind.INTERFACE_UP, subject, f"{subject} is up", change.t_ns)
-            self.router.interface_usable(change.ifindex)
+        what = subject if len(families) == len(FAMILIES) else f"{subject} ({', '.join(families)})"
+        detail = {"witness": change.witness, "families": list(families)}
+        if change.usable:
+            self._log.add(EventKind.INTERFACE_UP, subject, f"{what} is up", change.t_ns, **detail)
+            self.router.interface_usable(change.ifindex, families)
             return
         reason = change.witness
-        self._log.add(EventKind.INTERFACE_DOWN, subject, f"{subject} is down ({reason})", change.t_ns)
-        if self.router.path_loss(change.ifindex):
+        text = f"{what} is down ({reason})"
+        self._log.add(EventKind.INTERFACE_DOWN, subject, text, change.t_ns, **detail)
+        if self.router.path_loss(change.ifindex, families):
             text = f"{name} took {interface} out of its nexthop groups"
             self._log.add(EventKind.ROUTES_MOVED, name, text, change.moved_ns, interface=interface)
-        self.router.end_sessions(change.ifindex, f"{interface}: {reason}", self._now_ns())
+        subcode = commands.BFD_DOWN if reason == Witness.BFD else commands.OTHER_CONFIGURATION_CHANGE
+        self.router.end_sessions(change.ifindex, f"{interface}: {reason}", self._now_ns(), subcode)
 
     def _events(self, events: Sequence[Event]) -> None:
         if self.router.receive(events, self._now_ns()):
@@ -166,7 +177,9 @@ class LabRouter:
         if any(isinstance(event, SnapshotEnd) for event in events):
             self.replayed = True
             for state in self.interfaces.values():
-                if not state.usable:  # it was lost while no controller was there to end its sessions
+                if not all(
+                    state.families.values()
+                ):  # it was lost while no controller was there to end its sessions
                     self.router.end_sessions(state.ifindex, f"{state.interface} is down", self._now_ns())
         self._report_recovery()
 
@@ -227,13 +240,18 @@ class LabRouter:
 
     def not_installed(self) -> list[str]:
         """The prefixes whose route in the kernel is not what BGP chose."""
-        usable = {state.ifindex: name for name, state in self.interfaces.items() if state.usable}
+        usable = {
+            (state.ifindex, family): name
+            for name, state in self.interfaces.items()
+            for family, is_usable in state.families.items()
+            if is_usable
+        }
         installed = {route.prefix: frozenset(route.next_hops) for route in self.installed()}
         wanted = {
             prefix: frozenset(
-                (hop.gateway, usable[hop.ifindex])
+                (hop.gateway, usable[hop.ifindex, hop.family_name])
                 for hop in self.router.next_hops(prefix)
-                if hop.ifindex in usable
+                if (hop.ifindex, hop.family_name) in usable
             )
             for prefix in self.router.prefixes()
         }
@@ -256,6 +274,12 @@ class LabRouter:
             hops.sort(key=lambda hop: hop[1])
             routes.append(InstalledRoute(route.prefix, route.nexthop, tuple(hops)))
         return routes
+
+
+def changed(state: InterfaceState, change: InterfaceChange) -> InterfaceState:
+    """An interface after a change of it."""
+    families = state.families | dict.fromkeys(change.families, change.usable)
+    return InterfaceState(state.node, state.interface, change.ifindex, families)
 
 
 def speaker_config(plan: LabPlan, node: NodePlan) -> SpeakerConfig:

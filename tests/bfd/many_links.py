@@ -61,7 +61,7 @@ def open_both(
     for side, namespace in enumerate((LEFT, RIGHT)):
         ours, theirs = addresses(link)[family][side], addresses(link)[family][1 - side]
         keys.append(key := SessionKey(namespace, f"eth{link}", family))
-        service.open(key, Endpoint(namespace, 1000 + 2 * link + side, ours, theirs), settings)
+        service.open(key, Endpoint(namespace, 0, 1000 + 2 * link + side, ours, theirs), settings)
     return keys[0], keys[1]
 
 

@@ -2,22 +2,29 @@
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from control.bfd.session import Session, Settings
+from control.bfd.state import state_of
 from control.guard.channel import (
     GuardEvents,
     GuardGone,
     InterfaceChange,
     InterfaceState,
     change_document,
+    session_document,
     states_document,
 )
 from dataplane.lines import to_line
 
-STATES = [InterfaceState("aws", "ch1", 7, True), InterfaceState("aws", "ch2", 8, False)]
-CHANGE = InterfaceChange("aws", "ch2", 8, True, "carrier", 12, None)
+UP, DOWN = {"ipv4": True, "ipv6": True}, {"ipv4": False, "ipv6": False}
+STATES = [InterfaceState("aws", "ch1", 7, UP), InterfaceState("aws", "ch2", 8, DOWN)]
+CHANGE = InterfaceChange("aws", "ch2", 8, ("ipv4", "ipv6"), True, "carrier", 12, None)
+SESSION = Session(3, Settings(50_000, 3), 5, lambda: 0.5)
+BFD = state_of("aws", "ch1", "ipv4", "10.0.0.2", SESSION)
 
 
 @pytest.fixture
@@ -41,6 +48,12 @@ def test_a_client_hears_the_whole_truth_and_then_changes(listener: socket.socket
     assert events.read() == [CHANGE, []]
     guard.sendall(to_line(change_document(CHANGE)) + to_line(states_document(STATES)))
     assert events.wait() == STATES
+    guard.sendall(to_line(session_document(BFD)))
+    assert events.read() == [BFD]
+    assert events.bfd == {("aws", "ch1", "ipv4"): BFD}
+    guard.sendall(to_line(states_document(STATES, [replace(BFD, family="ipv6")])))
+    assert events.wait() == STATES
+    assert list(events.bfd) == [("aws", "ch1", "ipv6")]
     events.introduce()
     assert guard.recv(99) == b'{"controller": true}\n'
     guard.close()

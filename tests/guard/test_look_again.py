@@ -15,8 +15,8 @@ from control.guard.channel import (
 )
 from dataplane.lines import to_line
 
-DOWN = InterfaceState("a", "eth0", 7, usable=False)
-UP = InterfaceChange("a", "eth0", 7, True, "carrier", 1, None)
+DOWN = InterfaceState("a", "eth0", 7, {"ipv4": False, "ipv6": False})
+UP = InterfaceChange("a", "eth0", 7, ("ipv4",), True, "BFD", 1, None)
 
 
 def test_a_change_that_came_with_the_whole_truth_is_not_left_unread(tmp_path: Path) -> None:
@@ -42,4 +42,6 @@ def test_a_change_that_came_with_the_whole_truth_is_not_left_unread(tmp_path: Pa
         finally:
             controller.guard.close()
             guard.join()
-    assert controller.interfaces_of("a") == {"eth0": InterfaceState("a", "eth0", 7, usable=True)}
+    assert controller.interfaces_of("a") == {
+        "eth0": InterfaceState("a", "eth0", 7, {"ipv4": True, "ipv6": False})
+    }

@@ -1,5 +1,6 @@
 """One router over a kernel in memory: what its sessions and interfaces do to routes and to what it says."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -20,7 +21,7 @@ from control.bgp.model import (
     Withdraw,
 )
 from control.router import Router, Session, SessionChange
-from control.routes.model import NextHop, NextHops, Operation, Refused
+from control.routes.model import FAMILIES, NextHop, NextHops, Operation, Refused
 from control.routes.model_kernel import ModelKernel
 from control.routes.table import RouteTable
 
@@ -370,7 +371,7 @@ def restarted(before: Setting, neighbors: Sequence[str] = NEIGHBORS) -> Setting:
     ]
     config = before.router.config
     kept = tuple(neighbor for neighbor in config.neighbors if neighbor.peer_address in neighbors)
-    down = [ifindex for ifindex in IFINDEX.values() if ifindex in before.kernel.down]
+    down = itertools.product(before.kernel.down, FAMILIES)
     after.router = Router(
         replace(config, neighbors=kept),
         sessions,

@@ -1,5 +1,6 @@
 """The forwarding table against a kernel in memory: random updates, links that come and go, adoption."""
 
+import itertools
 from collections import Counter
 
 from hypothesis import settings
@@ -9,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from control.routes.fib import GROUP_IDS, NEXTHOP_IDS, Fib
 from control.routes.messages import ROUTE_METRIC, RTPROT_BGP
 from control.routes.model import (
+    FAMILIES,
     DeleteGroup,
     DeleteNexthop,
     DeleteRoute,
@@ -101,7 +103,8 @@ class FibAgainstKernel(RuleBasedStateMachine):
 
     @rule()
     def adopt(self) -> None:
-        adopting = Fib.from_kernel(self.kernel.dump(), self.kernel.down)
+        down = itertools.product(self.kernel.down, FAMILIES)
+        adopting = Fib.from_kernel(self.kernel.dump(), down)
         assert adopting.reconcile(self.wanted) == []
         self.fib = adopting
 
