@@ -9,9 +9,19 @@ from dataclasses import dataclass, replace
 from control.bgp import commands
 from control.bgp.configuration import SpeakerConfig
 from control.bgp.export import Export
-from control.bgp.model import Announce, Event, PathAttributes, SessionDown, SessionUp, SnapshotEnd
+from control.bgp.model import (
+    Announce,
+    EndOfRib,
+    Event,
+    PathAttributes,
+    SessionDown,
+    SessionUp,
+    SnapshotEnd,
+    family_of,
+)
 from control.bgp.notifications import readable
 from control.bgp.policy import LimitAction
+from control.bgp.restarts import Restarts
 from control.bgp.rib import Rib
 from control.resolution import Interior, Resolution
 from control.routes.grouping import NO_NEXT_HOPS
@@ -96,6 +106,10 @@ class Router:
         self._on_refused = on_refused
         self._configure = configure
         self._on_warning = on_warning
+        self._restarting = {
+            peer.peer_address for peer in config.neighbors if peer.settings.graceful_restart_s
+        }
+        self._restarts = Restarts()
         self._export = Export(config, self.originated)
         self._report(routes.originate(self.originated))
         self._install(interior)
@@ -111,21 +125,39 @@ class Router:
             self._export.receive(event)
             if isinstance(event, SnapshotEnd) or event.neighbor not in self.sessions:
                 continue
-            if self.sessions[event.neighbor].held:
+            session = self.sessions[event.neighbor]
+            if session.held:
                 self._keep_down(event)
-                continue
-            changed |= self.rib.receive(event)
-            match event:
-                case SessionUp(neighbor, t_ns):
-                    self._session_changed(neighbor, True, "", t_ns or now_ns)
-                case SessionDown(neighbor, reason, t_ns):
-                    self._session_changed(neighbor, False, readable(reason), t_ns or now_ns)
-                case Announce(neighbor) if neighbor in self.rib.above_limit:
-                    changed |= self._limit(self.sessions[neighbor], now_ns)
+            else:
+                changed |= self._heard(session, event, now_ns)
         moved = self._apply(changed)
-        if any(isinstance(event, SnapshotEnd) for event in events):
+        told_all = any(isinstance(event, SnapshotEnd) for event in events)
+        begun = {event.neighbor for event in events if isinstance(event, SessionUp)}
+        self._send(
+            [
+                commands.end_of_rib(neighbor)
+                for neighbor in (self.sessions if told_all else begun)
+                if neighbor in self._restarting and self.sessions[neighbor].up
+            ]
+        )
+        if told_all:
             self.drop_stale_routes()
         return moved
+
+    def next_deadline_ns(self) -> int | None:
+        """When to `advance`; None: not before the next event."""
+        return self._restarts.next_deadline_ns()
+
+    def advance(self, now_ns: int) -> None:
+        """Does without the neighbors that were waited for and did not come back, or told not all again."""
+        changed: set[str] = set()
+        for neighbor in self._restarts.expired(now_ns):
+            session = self.sessions[neighbor]
+            if session.up:
+                changed |= self.rib.receive(EndOfRib(neighbor, family_of(neighbor)))
+            else:
+                changed |= self.rib.receive(SessionDown(neighbor, session.reason))
+        self._apply(changed)
 
     def originate(self, prefixes: Iterable[str]) -> None:
         """Makes `prefixes` all that this router originates."""
@@ -200,8 +232,11 @@ class Router:
         """Does without a way that was lost: ends sessions that have no other, which BGP would do late."""
         changed: set[str] = set()
         for session in self.sessions.values():
-            if session.up and ifindex in session.ifindexes and not self._has_way(session):
+            if ifindex not in session.ifindexes or self._has_way(session):
+                continue
+            if session.up:
                 self._send([commands.teardown(session.neighbor, subcode)])
+            if session.up or self._restarts.waits_for(session.neighbor):
                 changed |= self._end(session, reason, now_ns)
         self._apply(changed | self._resolve())
 
@@ -263,7 +298,25 @@ class Router:
         usable = self._routes.fib.is_usable
         return any(usable(NextHop(session.neighbor, ifindex)) for ifindex in session.ifindexes)
 
+    def _heard(self, session: Session, event: Event, now_ns: int) -> set[str]:
+        """Takes in what a neighbor did; the prefixes whose best paths changed."""
+        is_news = session.up or self._restarts.waits_for(session.neighbor)
+        if (is_news or not isinstance(event, SessionDown)) and self._restarts.keeps(event, now_ns):
+            self.rib.keep(session.neighbor)
+            changed: set[str] = set()
+        else:
+            changed = self.rib.receive(event)
+        match event:
+            case SessionUp(neighbor, t_ns):
+                self._session_changed(neighbor, True, "", t_ns or now_ns)
+            case SessionDown(neighbor, reason, t_ns):
+                self._session_changed(neighbor, False, readable(reason), t_ns or now_ns)
+            case Announce(neighbor) if neighbor in self.rib.above_limit:
+                changed |= self._limit(session, now_ns)
+        return changed
+
     def _end(self, session: Session, reason: str, now_ns: int) -> set[str]:
+        self._restarts.forget(session.neighbor)
         changed = self.rib.receive(SessionDown(session.neighbor, reason))
         self._session_changed(session.neighbor, False, reason, now_ns)
         return changed

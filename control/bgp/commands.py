@@ -10,6 +10,7 @@ NLRI_PER_COMMAND = 250
 
 RELOAD = "reload"
 """Go by the configuration file as it is now (see exabgp.py)."""
+END_OF_RIB = "end-of-rib"
 _FORGET = "# forget neighbor "
 
 MAXIMUM_PREFIXES_REACHED = 1
@@ -41,6 +42,11 @@ def reconnect(neighbor: str) -> str:
     That it resets this wait is a side effect; on a session that is up it sends every route again.
     """
     return f"neighbor {neighbor} flush adj-rib out"
+
+
+def end_of_rib(neighbor: str) -> str:
+    """Says that all announcements so far are all there is to tell (RFC 4724 section 2; see exabgp.py)."""
+    return f"{END_OF_RIB} {neighbor}"
 
 
 def forget(neighbor: str) -> str:

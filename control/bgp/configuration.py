@@ -1,6 +1,6 @@
 """ExaBGP's configuration file and environment for one speaker.
 
-Scope: one family per session. Both ends listen and connect; no graceful restart, which would keep
+Scope: one family per session. Both ends listen and connect; no graceful restart unless asked for: it keeps
 routes to a peer that is gone (RFC 4724 section 4.2). Passwords are TCP MD5 keys (RFC 2385), written in
 base64 so that any octets of theirs stay one word of the file.
 """
@@ -110,6 +110,7 @@ def environment(python_path: Path) -> dict[str, str]:
 
 def _neighbor_section(config: SpeakerConfig, neighbor: NeighborConfig) -> str:
     # The controller keeps what comes in. What goes out ExaBGP replays itself, End-of-RIB after it.
+    restart_s = neighbor.settings.graceful_restart_s
     lines = [
         f"local-address {neighbor.local_address};",
         f"local-as {config.asn};",
@@ -120,11 +121,13 @@ def _neighbor_section(config: SpeakerConfig, neighbor: NeighborConfig) -> str:
         "listen 179;",
         "adj-rib-in false;",
         "adj-rib-out true;",
-        "capability { graceful-restart disable; route-refresh disable; }",
+        f"capability {{ graceful-restart {restart_s or 'disable'}; route-refresh disable; }}",
+        f"manual-eor {'true' if restart_s else 'false'};",
         f"family {{ {neighbor.family.value}; }}",
         # Names of api sections are global to the file.
         f"api api-{config.neighbors.index(neighbor)} "
-        "{ processes [ helper ]; neighbor-changes; receive { parsed; update; } }",
+        f"{{ processes [ helper ]; neighbor-changes; "
+        f"receive {{ parsed; update;{' open;' if restart_s else ''} }} }}",
     ]
     if neighbor.password is not None:
         key = base64.b64encode(neighbor.password.encode()).decode()

@@ -13,6 +13,7 @@ from control.bgp.model import (
     Event,
     Origin,
     PathAttributes,
+    RestartCapability,
     SessionDown,
     SessionUp,
     SnapshotEnd,
@@ -22,6 +23,7 @@ from control.bgp.model import (
 _NAMES: dict[type, str] = {
     SessionUp: "session-up",
     SessionDown: "session-down",
+    RestartCapability: "restart-capability",
     Announce: "announce",
     Withdraw: "withdraw",
     EndOfRib: "end-of-rib",
@@ -67,6 +69,8 @@ def encode(event: Event) -> bytes:
             fields |= {"neighbor": neighbor, "t_ns": t_ns}
         case SessionDown(neighbor, reason, t_ns):
             fields |= {"neighbor": neighbor, "reason": reason, "t_ns": t_ns}
+        case RestartCapability(neighbor, time_s, forwarding):
+            fields |= {"neighbor": neighbor, "restart_time_s": time_s, "forwarding": forwarding}
         case Announce(neighbor, family, next_hop, attributes, prefixes):
             fields |= {
                 "neighbor": neighbor,
@@ -114,6 +118,10 @@ def _event(fields: dict[str, Any]) -> Event:
             return SessionUp(neighbor, _integer(fields["t_ns"]))
         case "session-down":
             return SessionDown(neighbor, _text(fields["reason"]), _integer(fields["t_ns"]))
+        case "restart-capability":
+            return RestartCapability(
+                neighbor, _integer(fields["restart_time_s"]), fields["forwarding"] is True
+            )
         case "announce":
             family, next_hop = AddressFamily(fields["family"]), _text(fields["next_hop"])
             return Announce(

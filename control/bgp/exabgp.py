@@ -13,6 +13,10 @@ Prefixes by the 100 000 take it 10 s and 200 MB a session, because each becomes 
 indexed and logged. Here announcements and withdrawals in the form of commands.py go to an Adj-RIB-Out of ours
 (adj_rib_out.py), prefixes that come in are read at once (received.py), and no debugging message is made that
 its log level, WARNING, then drops. Attributes are ExaBGP's own, both ways.
+
+Where graceful restart was negotiated it ends sessions without a word, and the neighbor keeps its routes; here
+a session that is torn down on request ends with the NOTIFICATION that was asked for. `end-of-rib NEIGHBOR`
+is carried out in its turn: ExaBGP's own End-of-RIB can come before announcements that wait.
 """
 
 # mypy: disable-error-code="import-untyped"
@@ -25,12 +29,15 @@ from functools import lru_cache
 
 import exabgp.rib
 from exabgp.application.main import main
+from exabgp.bgp.message.open.capability.capability import Capability
 from exabgp.bgp.message.update import Update
 from exabgp.logger import log
+from exabgp.protocol.family import Family
 from exabgp.reactor.api import API, Command
 from exabgp.reactor.api.command.limit import match_neighbors
 from exabgp.reactor.loop import Reactor
 from exabgp.reactor.network.outgoing import Outgoing
+from exabgp.reactor.peer import Peer
 
 from control.bgp import commands
 from control.bgp.adj_rib_out import AdjRibOut, Announcement, nlri
@@ -62,6 +69,13 @@ def _setup_without_delay(outgoing: Outgoing) -> Exception | None:
     return problem
 
 
+def _teardown(peer: Peer, code: int, restart: bool = True) -> None:
+    """Peer.teardown, after which the neighbor is told, whatever was negotiated."""
+    if peer.proto and peer.proto.negotiated.sent_open:
+        peer.proto.negotiated.sent_open.capabilities.pop(Capability.CODE.GRACEFUL_RESTART, None)
+    _end_session(peer, code, restart)
+
+
 def _reload(api: object, reactor: Reactor, service: str, line: str, use_json: bool) -> bool:
     """The command `reload`, in the form that ExaBGP gives its commands."""
 
@@ -69,6 +83,21 @@ def _reload(api: object, reactor: Reactor, service: str, line: str, use_json: bo
         reactor.reload()
         for name in [name for name, peer in reactor._peers.items() if peer.stopping()]:
             del reactor._peers[name]
+        reactor.processes.answer_done(service)
+        yield True
+
+    reactor.asynchronous.schedule(service, line, perform())
+    return True
+
+
+def _end_of_rib(api: object, reactor: Reactor, service: str, line: str, use_json: bool) -> bool:
+    """The command `end-of-rib NEIGHBOR`."""
+
+    def perform() -> Iterator[bool]:
+        for name, neighbor in reactor.configuration.neighbors.items():
+            if str(neighbor["peer-address"]) == line.split()[1]:
+                for afi, safi in neighbor.families():
+                    reactor.configuration.inject_eor([name], Family(afi, safi))
         reactor.processes.answer_done(service)
         yield True
 
@@ -108,6 +137,8 @@ def _announcement(api: API, reactor: Reactor, name: str, text: str, ipv6: bool) 
     return Announcement(change.attributes, change.nlri.nexthop.ton())
 
 
+_end_session = Peer.teardown
+Peer.teardown = _teardown
 _setup = Outgoing._setup
 Outgoing._setup = _setup_without_delay
 Reactor._wait_for_io = _wait_for_io
@@ -117,6 +148,7 @@ log.debug = log.info = lambda *_, **__: None
 Command.register(commands.RELOAD, False)(_reload)
 Command.register("announce attributes", False)(_change)
 Command.register("withdraw attributes", False)(_change)
+Command.register(commands.END_OF_RIB, False)(_end_of_rib)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -12,6 +12,7 @@ from control.bgp.model import (
     EndOfRib,
     Event,
     PathAttributes,
+    RestartCapability,
     SessionDown,
     SessionUp,
     SnapshotEnd,
@@ -33,6 +34,7 @@ class Journal:
 
     def __init__(self) -> None:
         self._sessions: dict[str, SessionUp | SessionDown] = {}
+        self._restarts: dict[str, RestartCapability] = {}
         self._routes: defaultdict[str, dict[str, _Route]] = defaultdict(dict)
         self._complete: defaultdict[str, set[AddressFamily]] = defaultdict(set)
         self._advertised: defaultdict[str, dict[str, str]] = defaultdict(dict)
@@ -53,6 +55,9 @@ class Journal:
                 self._forget(neighbor)
                 self._sessions[neighbor] = event
                 return news
+            case RestartCapability(neighbor):
+                self._restarts[neighbor] = event
+                return True
             case Announce(neighbor, family, next_hop, attributes, prefixes) if self._is_up(neighbor):
                 route = (family, next_hop, attributes)
                 self._routes[neighbor].update(dict.fromkeys(prefixes, route))
@@ -72,6 +77,7 @@ class Journal:
         if (gone := commands.forgotten(command)) is not None:
             self._advertised.pop(gone, None)
             self._sessions.pop(gone, None)
+            self._restarts.pop(gone, None)
             self._forget(gone)
         match commands.parse(command):
             case (neighbor, "announce", attributes, prefixes):
@@ -85,6 +91,7 @@ class Journal:
         for neighbor, told in self._advertised.items():
             for text, chunk in _chunks(told):
                 yield Advertised(neighbor, text, chunk)
+        yield from self._restarts.values()
         for neighbor, state in self._sessions.items():
             yield state
             for (family, next_hop, attributes), chunk in _chunks(self._routes[neighbor]):

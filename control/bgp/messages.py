@@ -16,6 +16,7 @@ from control.bgp.model import (
     Event,
     Origin,
     PathAttributes,
+    RestartCapability,
     SessionDown,
     SessionUp,
     Withdraw,
@@ -24,6 +25,8 @@ from control.bgp.model import (
 )
 
 _FAMILIES = {family.value: family for family in AddressFamily}
+_GRACEFUL_RESTART = "64"
+"""Its number among the capabilities."""
 _MAXIMUM_32_BIT = 0xFFFFFFFF
 
 
@@ -38,13 +41,15 @@ def decode_message(line: bytes, now_ns: int = 0) -> list[Event]:
         raise DecodeError(f"expected a line of JSON, found {line[:200]!r}") from None
     kind = _dictionary(message, "message").get("type")
     # The notification ExaBGP sends when it shuts down has no neighbor, so the kind is asked for first.
-    if kind not in ("state", "update"):
+    if kind not in ("state", "open", "update"):
         return []
     peer = _dictionary(message.get("neighbor"), "neighbor")
     neighbor = canonical_address(
         _text(_dictionary(peer.get("address"), "address").get("peer"), "peer address")
     )
-    return _state(neighbor, peer, now_ns) if kind == "state" else _update(neighbor, peer)
+    if kind == "state":
+        return _state(neighbor, peer, now_ns)
+    return _open(neighbor, peer) if kind == "open" else _update(neighbor, peer)
 
 
 def _state(neighbor: str, peer: dict[str, Any], now_ns: int) -> list[Event]:
@@ -56,6 +61,20 @@ def _state(neighbor: str, peer: dict[str, Any], now_ns: int) -> list[Event]:
         case "connected":
             return []
     raise DecodeError(f"expected state up, down or connected, found {str(peer.get('state'))[:60]!r}")
+
+
+def _open(neighbor: str, peer: dict[str, Any]) -> list[Event]:
+    """What a neighbor can do, where it is asked for: a session has one family."""
+    if peer.get("direction") != "receive":
+        return []
+    message = _dictionary(peer.get("open"), "open")
+    capabilities = _dictionary(message.get("capabilities"), "capabilities")
+    restart = _dictionary(capabilities.get(_GRACEFUL_RESTART, {}), "graceful restart")
+    families = _dictionary(restart.get("address-family-flags", {}), "address families")
+    # ExaBGP gives the flags of the capability and of its families each other's name.
+    forwarding = any("restart" in _list(flags, "flags") for flags in families.values())
+    time_s = _number(restart.get("time", 0), "restart time") if families else 0
+    return [RestartCapability(neighbor, time_s, forwarding)]
 
 
 def _update(neighbor: str, peer: dict[str, Any]) -> list[Event]:

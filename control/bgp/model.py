@@ -84,6 +84,19 @@ class SessionDown:
 
 
 @dataclass(frozen=True, slots=True)
+class RestartCapability:
+    """What a neighbor's OPEN says of graceful restart (RFC 4724 section 3), before its session is up.
+
+    For `restart_time_s` it wants its paths kept when the session is lost; 0: not at all. `forwarding`: it has
+    gone on forwarding meanwhile.
+    """
+
+    neighbor: str
+    restart_time_s: int
+    forwarding: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Announce:
     """The neighbor's newest path to each of these prefixes; it replaces the one before."""
 
@@ -125,7 +138,9 @@ class SnapshotEnd:
     """Everything remembered has been replayed; what follows is live."""
 
 
-Event = SessionUp | SessionDown | Announce | Withdraw | EndOfRib | Advertised | SnapshotEnd
+Event = (
+    SessionUp | SessionDown | RestartCapability | Announce | Withdraw | EndOfRib | Advertised | SnapshotEnd
+)
 
 
 def family_of(address_or_prefix: str) -> AddressFamily:

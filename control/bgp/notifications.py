@@ -13,6 +13,11 @@ _ERRORS = {
 _NOTIFICATION = re.compile(r"notification (sent|received) \((\d+),(\d+)\)")
 
 
+def was_notified(reason: str) -> bool:
+    """Whether a session ended by a NOTIFICATION, by ExaBGP's reason."""
+    return _NOTIFICATION.search(reason) is not None
+
+
 def readable(reason: str) -> str:
     """ExaBGP's reason for the end of a session, with the error's name where it gives a known code."""
     found = _NOTIFICATION.search(reason)

@@ -10,6 +10,7 @@ from control.bgp.decision import DEFAULT_LOCAL_PREF, Cost, Path, address_order, 
 from control.bgp.model import (
     GRACEFUL_SHUTDOWN,
     Announce,
+    EndOfRib,
     Event,
     PathAttributes,
     SessionDown,
@@ -55,6 +56,7 @@ class Rib:
         self._table: dict[str, _Choice] = {}
         self._choices: WeakValueDictionary[tuple[Path, ...], _Choice] = WeakValueDictionary()
         self._counts: Counter[str] = Counter()
+        self._stale: dict[str, set[str]] = {}
         self.refused: Counter[str] = Counter()
         """By neighbor, how many prefixes of its session were left out, being more than agreed."""
         self.above_limit: set[str] = set()
@@ -67,11 +69,18 @@ class Rib:
                 return self._announced(self._neighbors[neighbor], next_hop, attributes, prefixes)
             case Withdraw(neighbor, _, prefixes):
                 return self._put(neighbor, None, prefixes)
+            case EndOfRib(neighbor):
+                return self._put(neighbor, None, self._stale.pop(neighbor, ()))
             case SessionUp(neighbor) | SessionDown(neighbor, _):
+                self._stale.pop(neighbor, None)
                 self.above_limit.discard(neighbor)
                 self.refused.pop(neighbor, None)
                 return self._put(neighbor, None, list(self._table)) if self._counts[neighbor] else set()
         return set()
+
+    def keep(self, neighbor: str) -> None:
+        """Keep the paths of a neighbor that restarts until End-of-RIB, or news of each (RFC 4724)."""
+        self._stale[neighbor] = set(self.prefixes_from(neighbor))
 
     def drain(self, neighbors: frozenset[str]) -> set[str]:
         """Make paths of these neighbors, and no others, the last to be used; the prefixes changed by it."""
@@ -137,6 +146,8 @@ class Rib:
         self, neighbor: NeighborConfig, next_hop: str, attributes: PathAttributes, prefixes: tuple[str, ...]
     ) -> set[str]:
         peer, internal = neighbor.peer_address, neighbor.peer_asn == self._asn
+        if peer in self._stale:
+            self._stale[peer].difference_update(prefixes)
         changed: set[str] = set()
         for accepted, part in self._imported(neighbor, attributes, prefixes):
             if accepted is None:  # the path that it replaces is gone too

@@ -24,6 +24,7 @@ from netns_lab.processes import daemon_environment
 STALE_ROUTES_LIMIT_S = 30.0
 """How long a router's routes may wait for an adopted speaker to tell what it knows of them."""
 NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
 _FAMILIES = {"ipv4": AddressFamily.IPV4_UNICAST, "ipv6": AddressFamily.IPV6_UNICAST}
 
 
@@ -88,6 +89,7 @@ class LabRouter:
         self.replayed = False
         """Whether the speaker has told all it knows."""
         self._stale_routes: asyncio.TimerHandle | None = None
+        self._deadline: asyncio.TimerHandle | None = None
         self._died_ns = 0
         self._lost_with_speaker: set[str] = set()
 
@@ -121,8 +123,9 @@ class LabRouter:
 
     async def detach(self) -> None:
         """Lets go of the ExaBGP child and of the kernel's routes; both stay."""
-        if self._stale_routes is not None:
-            self._stale_routes.cancel()
+        for timer in (self._stale_routes, self._deadline):
+            if timer is not None:
+                timer.cancel()
         await self.speaker.detach()
         self._kernel.close()
 
@@ -182,6 +185,20 @@ class LabRouter:
                 ):  # it was lost while no controller was there to end its sessions
                     self.router.end_sessions(state.ifindex, f"{state.interface} is down", self._now_ns())
         self._report_recovery()
+        self._await_deadline()
+
+    def _await_deadline(self) -> None:
+        """Has the router act when the next neighbor has been waited for long enough."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        deadline_ns, self._deadline = self.router.next_deadline_ns(), None
+        if deadline_ns is not None:
+            wait_s = max(0, deadline_ns - self._now_ns()) / NS_PER_S
+            self._deadline = asyncio.get_running_loop().call_later(wait_s, self._advance)
+
+    def _advance(self) -> None:
+        self.router.advance(self._now_ns())
+        self._await_deadline()
 
     def _drop_stale_routes(self) -> None:
         if not self.replayed:

@@ -54,10 +54,20 @@ def test_exabgp_reads_what_was_meant() -> None:
         assert (neighbor["passive"], neighbor["listen"]) == (False, 179)
         assert [f"{afi} {safi}" for afi, safi in neighbor.families()] == [meant.family.value]
         assert not neighbor["capability"]["graceful-restart"]
+        assert not neighbor["manual-eor"]
         assert neighbor["md5-password"] is None
         assert neighbor["adj-rib-out"] is True
         for stream in ("neighbor-changes", "receive-update", "receive-parsed"):
             assert neighbor.api[stream] == ["helper"]
+
+
+def test_graceful_restart_is_offered_and_the_neighbors_offer_reported() -> None:
+    [restarting] = parsed(
+        replace(SPEAKER, neighbors=(with_settings(graceful_restart_s=120),))
+    ).neighbors.values()
+    assert restarting["capability"]["graceful-restart"] == 120
+    assert restarting["manual-eor"] is True
+    assert restarting.api["receive-open"] == ["helper"]
 
 
 @given(st.text(min_size=1).filter(lambda text: len(text.encode()) <= MAXIMUM_PASSWORD_OCTETS))

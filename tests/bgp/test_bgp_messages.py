@@ -19,6 +19,7 @@ from control.bgp.model import (
     Event,
     Origin,
     PathAttributes,
+    RestartCapability,
     SessionDown,
     SessionUp,
     Withdraw,
@@ -49,6 +50,7 @@ def changed(text: str, **message: object) -> bytes:
     [
         ('"state": "up"', [SessionUp(LINK)]),
         ('"notification received (6,2)"', [SessionDown(LINK, "notification received (6,2)")]),
+        ('"graceful restart"', [RestartCapability("169.254.9.2", 60, True)]),
         ('"afi" : "ipv4"', [EndOfRib("169.254.9.1", V4)]),
         ('"afi" : "ipv6"', [EndOfRib(LINK, V6)]),
         (
@@ -117,7 +119,7 @@ def test_every_attribute_is_read() -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ["open", "negotiated", "keepalive", "fsm", "notification"])
+@pytest.mark.parametrize("kind", ["negotiated", "keepalive", "fsm", "notification"])
 def test_other_kinds_are_no_event(kind: str) -> None:
     lines = [line for line in RECORDED if f'"type": "{kind}"'.encode() in line]
     assert lines

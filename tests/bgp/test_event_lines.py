@@ -17,6 +17,7 @@ from control.bgp.model import (
     Event,
     Origin,
     PathAttributes,
+    RestartCapability,
     SessionDown,
     SessionUp,
     SnapshotEnd,
@@ -34,6 +35,7 @@ attributes = st.builds(
 events: st.SearchStrategy[Event] = st.one_of(
     st.builds(SessionUp, text),
     st.builds(SessionDown, text, text),
+    st.builds(RestartCapability, text, st.integers(0, 4095), st.booleans()),
     st.builds(Announce, text, family, text, attributes, texts),
     st.builds(Withdraw, text, family, texts),
     st.builds(EndOfRib, text, family),

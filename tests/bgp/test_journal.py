@@ -17,6 +17,7 @@ from control.bgp.model import (
     Event,
     Origin,
     PathAttributes,
+    RestartCapability,
     SessionDown,
     SessionUp,
     SnapshotEnd,
@@ -71,6 +72,16 @@ def test_only_the_first_of_many_failed_attempts_is_news() -> None:
     assert list(journal.snapshot()) == [SessionDown("10.0.0.1", "closing connection"), SnapshotEnd()]
     assert journal.receive(SessionUp("10.0.0.1"))
     assert journal.receive(SessionDown("10.0.0.1", "hold timer"))
+
+
+def test_what_a_neighbor_said_of_its_restarts_comes_before_its_session_and_outlives_it() -> None:
+    journal = Journal()
+    said, up = RestartCapability("10.0.0.1", 120, True), SessionUp("10.0.0.1")
+    assert journal.receive(said)
+    journal.receive(up)
+    assert list(journal.snapshot()) == [said, up, SnapshotEnd()]
+    journal.receive(SessionDown("10.0.0.1", "lost"))
+    assert said in journal.snapshot()
 
 
 def test_end_of_rib_is_replayed_for_the_session_it_belongs_to() -> None:

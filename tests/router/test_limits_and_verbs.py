@@ -40,7 +40,10 @@ INTERIOR = {
 class Setting:
     """A router with a session to another AS and two inside its own, over a kernel in memory."""
 
-    def __init__(self, limit: MaximumPrefixes | None = None) -> None:
+    def __init__(
+        self, limit: MaximumPrefixes | None = None, restarting: NeighborSettings | None = None
+    ) -> None:
+        external = restarting or NeighborSettings(maximum_prefixes=limit)
         self.kernel = ModelKernel()
         self.lines: list[str] = []
         self.configured: list[SpeakerConfig] = []
@@ -51,7 +54,7 @@ class Setting:
                 peer,
                 65001 if peer == OTHER_AS else ASN,
                 V4,
-                settings=NeighborSettings(maximum_prefixes=limit if peer == OTHER_AS else None),
+                settings=external if peer == OTHER_AS else NeighborSettings(),
                 peer_router_id="0.0.0.0" if peer == OTHER_AS else peer,
             )
             for peer in OVER

@@ -4,6 +4,8 @@ x (AS 65001) -- e1 -- v -- e2 (AS 64512): the edges have sessions with v, over l
 """
 
 import asyncio
+import os
+import signal
 import subprocess
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
@@ -92,6 +94,7 @@ class Node:
         self.name = name
         self.changes: list[tuple[str, bool, str]] = []
         self.warnings: list[str] = []
+        self.lost: set[str] = set()
         self._changed = asyncio.Event()
         self.kernel = NetlinkKernel(namespace(name))
         config = SpeakerConfig(name, AS_OF[name], LOOPBACKS[name][0], tuple(peer for peer, _ in sessions))
@@ -117,7 +120,9 @@ class Node:
         )
 
     def _take(self, events: Sequence[Event]) -> None:
+        before = set(self.router.rib.prefixes())
         self.router.receive(events, 1)
+        self.lost |= before - set(self.router.rib.prefixes())
         self._changed.set()
 
     def _session_changed(self, change: SessionChange) -> None:
@@ -176,10 +181,12 @@ def interior(name: str, ways: dict[str, tuple[int, int]]) -> dict[str, Interior]
 
 def make_nodes(directory: Path) -> dict[str, Node]:
     limit = MaximumPrefixes(4, LimitAction.SHUTDOWN)
-    to_x = NeighborSettings((Term(local_pref=300, add_communities=(TAG,)),), maximum_prefixes=limit)
+    to_x = NeighborSettings(
+        (Term(local_pref=300, add_communities=(TAG,)),), maximum_prefixes=limit, graceful_restart_s=60
+    )
     to_v = NeighborSettings(export_terms=(Term((KEEP_OUT,), accept=False),), next_hop_self=True)
     nodes = [
-        Node("x", directory, [*external(0, 0, NeighborSettings())], {}, (*FAR, PRIVATE)),
+        Node("x", directory, [*external(0, 0, NeighborSettings(graceful_restart_s=60))], {}, (*FAR, PRIVATE)),
         Node(
             "e1",
             directory,
@@ -216,7 +223,7 @@ def play(directory: Path, scene: Callable[[dict[str, Node]], Coroutine[Any, Any,
     asyncio.run(perform())
 
 
-def test_routes_are_reflected_with_policy_drained_and_limited(namespaces: None, tmp_path: Path) -> None:
+def test_routes_are_reflected_with_policy_drained_limited_and_kept(namespaces: None, tmp_path: Path) -> None:
     async def scene(nodes: dict[str, Node]) -> None:
         x, e1, v, e2 = (nodes[name] for name in NAMES)
         for version, far in enumerate(FAR):
@@ -257,5 +264,21 @@ def test_routes_are_reflected_with_policy_drained_and_limited(namespaces: None, 
         e1.router.reset(address(0, 0, 4))
         await e2.hears(FAR[0])
         assert held.up
+
+        # Without a word from x its paths are kept, until it is back and has told what it still has.
+        restarting = [e1.router.sessions[address(0, 0, version)] for version in (4, 6)]
+        x.router.originate([*FAR, "10.100.0.0/16"])
+        await e2.hears("10.100.0.0/16")
+        assert x.speaker.pid is not None
+        os.kill(x.speaker.pid, signal.SIGKILL)
+        await e1.until(lambda: not any(session.up for session in restarting))
+        x.router.originate(FAR)
+        assert e1.router.next_deadline_ns() is not None
+        assert all(e2.router.rib.best(prefix) for prefix in (*FAR, "10.100.0.0/16"))
+        e2.lost.clear()
+        await e1.until(lambda: e1.router.next_deadline_ns() is None)
+        assert all(session.up for session in restarting)
+        await e2.until(lambda: not e2.router.rib.best("10.100.0.0/16"))
+        assert e2.lost == {"10.100.0.0/16"}
 
     play(tmp_path, scene)
