@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 from netns_lab.debian_packages import PackagesUnavailable, fetch_program
 from netns_lab.directory import LabDirectory
+from netns_lab.routing_daemons.vty import vty
 from netns_lab.state import load_plan
 
 from tests.lab.harness import Lab, quadlink
@@ -100,8 +101,6 @@ def test_sessions_routes_and_traffic_are_whole_with_every_daemon(row: Lab) -> No
 
 
 def test_policy_of_the_topology_is_carried_out_by_both(row: Lab) -> None:
-    from netns_lab.routing_daemons.vty import vty
-
     said = vty(row.directory.path / "frr.frr" / "bgpd.vty", "show bgp ipv4 unicast 10.2.0.0/16")
     assert "64513:7" in said
     assert "localpref 300" in said
