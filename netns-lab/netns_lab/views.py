@@ -12,6 +12,7 @@ from dataplane.lines import Document
 from dataplane.links.link import LINK_SLOTS, Counters, LinkCounters
 from dataplane.macsec.counters import counters_by_name, linux_counters
 from dataplane.namespace import NAMESPACE_DIRECTORY
+from netns_lab.expected_prefixes import expected_prefixes
 from netns_lab.impairments import impairment_documents
 from netns_lab.plan import ETHERNET
 from netns_lab.processes import last_line
@@ -97,12 +98,11 @@ class Views:
             return router.unheard(session.neighbor, peer.router)
         # What else its own program may announce, nobody here knows.
         heard = router.rib.prefixes_from(session.neighbor)
-        originated = self._controller.plan.node(session.peer_node).originate
-        return [
-            prefix
-            for prefix in originated
-            if (":" in prefix) == (":" in session.neighbor) and prefix not in heard
-        ]
+        plan, node = self._controller.plan, router.config.node
+        planned = next(
+            it for it in plan.sessions_of(node) if it.seen_from(node)[1].address == session.neighbor
+        )
+        return [prefix for prefix in expected_prefixes(plan, planned, node) if prefix not in heard]
 
     def _not_installed(self) -> list[str]:
         return [

@@ -97,7 +97,6 @@ def _session(node: NodePlan, session: SessionPlan, bfd: Sequence[BfdEnd]) -> str
     if local.address in [end.address for end in bfd]:
         lines.append("bfd on;")
     channel = [
-        "import keep filtered;",
         *_import_filter(session, local, peer),
         *_export_filter(session, local),
         *_limit(settings.maximum_prefixes),
@@ -155,7 +154,7 @@ def _changes(term: Term, nearest_asn: int) -> Iterator[str]:
 
 def _limit(maximum: MaximumPrefixes | None) -> Iterator[str]:
     if maximum is not None:
-        yield f"receive limit {maximum.count} action {ACTIONS[maximum.action]};"
+        yield f"import limit {maximum.count} action {ACTIONS[maximum.action]};"
 
 
 def _range(entry: PrefixRange) -> str:

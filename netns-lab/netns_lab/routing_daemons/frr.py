@@ -112,7 +112,7 @@ def _address_family(node: NodePlan, family: Family, sessions: Sequence[SessionPl
 def _limit(maximum: MaximumPrefixes | None) -> Iterator[str]:
     if maximum is not None:
         warning = " warning-only" if maximum.action is LimitAction.WARN else ""
-        yield f"maximum-prefix {maximum.count}{warning} force"
+        yield f"maximum-prefix {maximum.count}{warning}"
 
 
 def _terms(local: SessionEnd, way: str) -> tuple[Term, ...]:

@@ -12,8 +12,8 @@ from control.pidfd import ProcessHandle
 from dataplane.lines import Document
 from netns_lab.directory import LabDirectory
 from netns_lab.event_log import EventKind, EventLog
+from netns_lab.expected_prefixes import expected_prefixes
 from netns_lab.plan import LabPlan, NodePlan
-from netns_lab.routing_daemons.common import family_of
 from netns_lab.routing_daemons.daemon import DAEMONS
 from netns_lab.routing_daemons.kernel_routes import learned_routes
 from netns_lab.routing_daemons.session import DaemonSession
@@ -133,16 +133,10 @@ class DaemonRouter:
             _, peer = session.seen_from(self.node.name)
             state = self.sessions[peer.address]
             over = f"{peer.node} over {' and '.join(session.links)} ({peer.address})"
-            originated = [
-                prefix
-                for prefix in self.plan.node(peer.node).originate
-                if family_of(prefix) == session.family
-            ]
             if not state.up:
                 found.append(f"{self.node.name}: no session with {over}")
-            elif state.prefixes < len(originated):
-                heard = f"{state.prefixes} of {len(originated)} prefixes"
-                found.append(f"{self.node.name}: {heard} heard from {over}")
+            elif state.prefixes < (expected := len(expected_prefixes(self.plan, session, self.node.name))):
+                found.append(f"{self.node.name}: {state.prefixes} of {expected} prefixes heard from {over}")
         return found
 
     def session_documents(self) -> list[Document]:
