@@ -17,7 +17,7 @@ from tests.waiting import eventually
 # The first run fetches the daemons.
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
-# A row: hosts at its ends, two channels between its routers, and the daemons of others right and in between.
+# A row: hosts at its ends, two channels between its routers, one more router in the AS of the middle one.
 TOPOLOGY = """
 name: NAME
 defaults: {node: {bgp: {hold_time: 3s}}}
@@ -28,7 +28,10 @@ nodes:
       daemon: bird
       asn: 64513
       announce: [10.2.0.0/16, "fd02::/48"]
-      neighbors: {frr: {export: [{prefixes: [10.2.0.0/16], add_communities: ["64513:7"]}]}}
+      neighbors:
+        frr: {export: [{prefixes: [10.2.0.0/16], add_communities: ["64513:7"]}]}
+        core: {next_hop_self: true, route_reflector_client: true}
+  core: {bgp: {asn: 64513}}
   frr:
     bgp:
       daemon: frr
@@ -42,11 +45,12 @@ links:
   - {name: a2, endpoints: ["exa:a2", "bird:a2"]}
   - {name: b1, endpoints: ["bird:b1", "frr:b1"]}
   - {name: b2, endpoints: ["bird:b2", "frr:b2"]}
+  - {name: i, endpoints: ["bird:i", "core:i"]}
   - {name: l, type: plain, endpoints: left-exa}
   - {name: r, type: plain, endpoints: right-frr}
 """
-SESSIONS = 2 * 2 * 4
-"""Both ends of two families on four channels."""
+SESSIONS = 2 * 2 * 5
+"""Both ends of two families on five links."""
 
 
 @pytest.fixture(scope="module")
@@ -71,18 +75,19 @@ def row(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 def _paths(lab: Lab) -> dict[str, dict[str, int]]:
     """How many next hops each learned route has, by node."""
-    found: dict[str, dict[str, int]] = {"exa": {}, "bird": {}, "frr": {}}
+    found: dict[str, dict[str, int]] = {"exa": {}, "bird": {}, "frr": {}, "core": {}}
     for route in lab.json("inspect", "routes")["routes"]:
-        found[route["node"]][route["prefix"]] = len(route["next_hops"])
+        if not route["prefix"].endswith(("/32", "/128")):  # the way to a loopback inside an AS
+            found[route["node"]][route["prefix"]] = len(route["next_hops"])
     return found
 
 
 def _whole(lab: Lab) -> bool:
-    """Every router has two paths to each prefix of both others; all sessions are up."""
-    prefixes = {"exa": "23", "bird": "13", "frr": "12"}
+    """Every router has all paths to each prefix of the others; all sessions are up."""
+    paths = {"exa": ("23", 2), "bird": ("13", 2), "frr": ("12", 2), "core": ("123", 1)}
     wanted = {
-        node: {prefix: 2 for digit in digits for prefix in (f"10.{digit}.0.0/16", f"fd0{digit}::/48")}
-        for node, digits in prefixes.items()
+        node: {prefix: count for digit in digits for prefix in (f"10.{digit}.0.0/16", f"fd0{digit}::/48")}
+        for node, (digits, count) in paths.items()
     }
     return _paths(lab) == wanted and lab.established() == SESSIONS
 
