@@ -12,8 +12,9 @@ from netns_lab.output import Format, Output
 
 from bench.figures import report
 
-BENCHMARKS = ("crypto", "impairment", "link", "probes", "routes", "scale", "smoke")
+BENCHMARKS = ("crypto", "failover", "impairment", "link", "probes", "routes", "scale", "smoke")
 """Modules of this package; each loads what only it needs, as scapy."""
+WITH_PARTS = ("failover", "link")
 
 
 def main() -> None:
@@ -21,15 +22,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="quadlink bench", description="Measure on this machine.")
     parser.add_argument("name")
     parser.add_argument("--format", type=Format, choices=list(Format), default=Format.TABLE)
-    parser.add_argument("--only", action="append", metavar="PART", help="of `link`: this part, or these")
+    parser.add_argument("--only", action="append", metavar="PART", help="this part, or these")
+    parser.add_argument("--quick", action="store_true", help="of `failover`: see only that it runs")
     arguments = parser.parse_args()
     if arguments.name not in BENCHMARKS:
         raise LabError(unknown("benchmark", arguments.name, BENCHMARKS))
-    if arguments.only and arguments.name != "link":
-        raise LabError(f"bench {arguments.name} has no parts; leave --only out")
     run = import_module(f"bench.{arguments.name}").run
     if arguments.only:
+        if arguments.name not in WITH_PARTS:
+            raise LabError(f"bench {arguments.name} has no parts; leave --only out")
         run = partial(run, only=arguments.only)
+    if arguments.quick:
+        if arguments.name != "failover":
+            raise LabError(f"bench {arguments.name} knows no --quick; leave it out")
+        run = partial(run, quick=True)
     figures = run(lambda text: print(text, file=sys.stderr, flush=True))
     report(figures, Output(arguments.format))
     if any(figure.met is False for figure in figures):

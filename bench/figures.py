@@ -1,9 +1,10 @@
 """A measured figure beside its goal and what it is compared with; printed as a table or as JSON."""
 
+import math
 import os
 import platform
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,7 +16,10 @@ Bound = Literal["at most", "at least", "ratio at most", "ratio at least"]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """The median of `samples` in `unit`; `ratio` is against the reference's value, `goal` bounds either."""
+    """`value` is the median of `samples` in `unit`, or what its name says.
+
+    `ratio` is against the reference's value, `goal` bounds either.
+    """
 
     name: str
     value: float
@@ -35,9 +39,13 @@ def figure(
     goal: float | None = None,
     bound: Bound = "at most",
     reference: Figure | None = None,
+    of: Callable[[Sequence[float]], float] = statistics.median,
 ) -> Figure:
-    """The median of the samples, held against a goal where there is one. Nothing has a ratio to 0."""
-    value = statistics.median(samples)
+    """The median of the samples, or what else `of` says, held against a goal where there is one.
+
+    Nothing has a ratio to 0.
+    """
+    value = of(samples)
     ratio = value / reference.value if reference and reference.value else None
     bounded = ratio if bound.startswith("ratio") else value
     met = None
@@ -54,6 +62,11 @@ def figure(
         bound=None if goal is None else bound,
         met=met,
     )
+
+
+def p99(samples: Sequence[float]) -> float:
+    """The smallest sample that 99 % do not exceed: of fewer than 100, the largest."""
+    return sorted(samples)[math.ceil(0.99 * len(samples)) - 1]
 
 
 def machine() -> dict[str, object]:
@@ -76,7 +89,7 @@ def report(figures: Sequence[Figure], output: Output) -> None:
     """Prints the figures."""
     output.table(
         {"machine": machine(), "figures": [asdict(entry) for entry in figures]},
-        ("figure", "median", "min", "max", "n", "unit", "goal", "met", "against", "ratio"),
+        ("figure", "value", "min", "max", "n", "unit", "goal", "met", "against", "ratio"),
         [
             (
                 entry.name,

@@ -59,11 +59,18 @@ def test(
 
 def bench(
     benchmark: Annotated[
-        str, typer.Argument(metavar="NAME", help="smoke, scale, routes, link, impairment, probes or crypto.")
+        str,
+        typer.Argument(
+            metavar="NAME", help="smoke, failover, routes, scale, link, impairment, probes or crypto."
+        ),
     ],
     only: Annotated[
-        list[str] | None, typer.Option(metavar="PART", help="This part of link, such as tcp; repeatable.")
+        list[str] | None,
+        typer.Option(
+            metavar="PART", help="This part of link or failover, such as tcp or carrier; repeatable."
+        ),
     ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Of failover: see only that it runs.")] = False,
     format: FormatOption = None,
 ) -> None:
     """Measure on this machine.
@@ -74,10 +81,12 @@ def bench(
     Examples:
       sudo ./quadlink bench smoke
       sudo ./quadlink bench link --only tcp
+      sudo ./quadlink bench failover --only carrier --only silent
       ./quadlink bench crypto --format json
     """
     if benchmark not in ("crypto", "impairment"):  # which make no lab
         need_root()
     chosen = format or Options.format
     words = [benchmark, "--format", chosen.value, *(word for part in only or [] for word in ("--only", part))]
+    words += ["--quick"] if quick else []
     os.execv(sys.executable, [sys.executable, "-P", "-m", "bench", *words])

@@ -1,0 +1,143 @@
+"""One event at a time, under probe flows between two sites: what it cost, and the lab whole again."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from netns_lab.api import ControllerClient
+from netns_lab.builder import RunningLab, built_lab
+from netns_lab.directory import NotReady
+from netns_lab.measurement import Measurement
+from netns_lab.stopwatch import Stopwatch
+from netns_lab.topology import parse_topology
+
+from bench.figures import Figure, figure, p99
+from bench.link_lab import check_ready, quietly
+
+PACKETS_PER_S_AND_FLOW = 500
+"""An outage is known to the 2 ms between two packets of a flow."""
+READY_TIMEOUT_S = 60.0
+POLL_INTERVAL_S = 0.01
+SLACK_S = 20.0
+"""For what a measurement does before and after it watches."""
+
+Say = Callable[[str], None]
+Act = Callable[[Stopwatch], int]
+"""Makes something happen; its monotonic time in ns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is measured; the defaults take most of an hour."""
+
+    trials: int = 20
+    prefixes: tuple[int, ...] = (1, 10_000, 100_000)
+    stopped_s: float = 30.0
+    """How long the controller stands still before it is killed."""
+    observed_s: float = 1.0
+    """After a fault that is found in tens of milliseconds."""
+    packets_per_s_and_flow: int = PACKETS_PER_S_AND_FLOW
+
+
+FULL = Effort()
+QUICK = Effort(trials=1, prefixes=(1, 1000), stopped_s=2.0)
+"""Enough to see that everything runs."""
+
+
+@contextmanager
+def ready_lab(topology: str) -> Iterator[RunningLab]:
+    """A lab for the time of a block. Raises NotReady."""
+    with built_lab(parse_topology(topology), quietly, READY_TIMEOUT_S, keep=False) as lab:
+        check_ready(lab.missing)
+        yield lab
+
+
+def measured(lab: RunningLab, effort: Effort, act: Act, observe_s: float) -> Measurement:
+    """What an act does to flows that are under way. Raises NotReady where the probes themselves fail."""
+    limit_s = observe_s + SLACK_S
+    with Stopwatch(
+        lab.directory, lab.plan, limit_s=limit_s, packets_per_s_and_flow=effort.packets_per_s_and_flow
+    ) as stopwatch:
+        measurement = stopwatch.measure(partial(act, stopwatch), observe_s)
+    if measurement.recording.instrument_lost:
+        raise NotReady("the probes' receiver lost packets itself: this machine is too busy to measure on")
+    return measurement
+
+
+def fail(stopwatch: Stopwatch, kind: str, name: str, mode: str) -> int:
+    """Begins a fault."""
+    t_ns: int = stopwatch.controller.call("fail", kind=kind, name=name, mode=mode)["t_ns"]
+    return t_ns
+
+
+def fail_busiest(mode: str) -> Act:
+    """Fails the channel that carries most flows."""
+    return lambda stopwatch: fail(stopwatch, "link", stopwatch.busiest_link(), mode)
+
+
+def repeated(
+    lab: RunningLab,
+    event: str,
+    acts: Sequence[Act],
+    effort: Effort,
+    say: Say,
+    whole: Callable[[], bool],
+    observe_s: float | None = None,
+) -> tuple[list[Measurement], list[float]]:
+    """Each act on a lab that is whole, and undone: what they did, and how long the lab then took to be whole.
+
+    Raises NotReady.
+    """
+    measurements, healed_s = [], []
+    for number, act in enumerate(acts):
+        say(f"bench: {event}, {number + 1} of {len(acts)}")
+        measurements.append(measured(lab, effort, act, observe_s or effort.observed_s))
+        healed_s.append(_heal(lab, whole))
+    return measurements, healed_s
+
+
+def _heal(lab: RunningLab, whole: Callable[[], bool]) -> float:
+    start = time.monotonic()
+    with ControllerClient(lab.directory) as controller:
+        controller.call("heal")
+    while not whole():
+        if time.monotonic() - start > READY_TIMEOUT_S:
+            raise NotReady(f"the lab is not whole again {READY_TIMEOUT_S:.0f} s after it was healed")
+        time.sleep(POLL_INTERVAL_S)
+    return time.monotonic() - start
+
+
+def outage_figures(
+    event: str,
+    trials: list[Measurement],
+    goals_ms: tuple[float, float] | None = None,
+    reference: Figure | None = None,
+) -> list[Figure]:
+    """The longest outage of any flow in each trial, and what the machine itself did beside them.
+
+    Loss-derived: packets that a flow lost times its send interval, so all of its losses count.
+    """
+    outage_ms = [max(t.outage(way).loss_derived_ms_max for way in t.directions) for t in trials]
+    median_goal, p99_goal = goals_ms or (None, None)
+    return [
+        figure(f"{event}: outage, median", "ms", outage_ms, median_goal, reference=reference),
+        figure(f"{event}: outage, p99", "ms", outage_ms, p99_goal, of=p99),
+        figure(f"{event}: packets lost, median", "", [trial.lost for trial in trials]),
+        machine_figure(event, trials),
+    ]
+
+
+def loss_figures(event: str, trials: list[Measurement]) -> list[Figure]:
+    """For what must lose nothing: the packets lost in the worst trial."""
+    lost = [trial.lost for trial in trials]
+    return [
+        figure(f"{event}: packets lost, most", "", lost, 0, of=max),
+        machine_figure(event, trials),
+    ]
+
+
+def machine_figure(event: str, trials: list[Measurement]) -> Figure:
+    """The longest pause of the machine in each trial: no shorter outage can be told from it."""
+    return figure(f"{event}: the machine's own pause, p99", "ms", [t.host.jitter_ms for t in trials], of=p99)
