@@ -9,7 +9,8 @@ from netns_lab.output import choices
 
 FILE_NAME = "topology.yaml"
 SIZES = {"ring": "routers", "star": "hosts"}
-TEMPLATES = ("pair", "quad", *SIZES)
+SHIPPED = {"pair": templates.pair, "quad": templates.quad, "quad-facilities": templates.quad_facilities}
+TEMPLATES = (*SHIPPED, *SIZES)
 MAX_NAME_OCTETS = 20
 
 
@@ -30,7 +31,7 @@ def starter_topology(template: str, name: str, sizes: dict[str, int | None]) -> 
         if size is not None and option != own:
             raise LabError(f"--{option} does not go with --template {template}")
     if own is None:
-        return templates.quad(name) if template == "quad" else templates.pair(name)
+        return SHIPPED[template](name)
     size = sizes[own]
     if size is None:
         raise LabError(f"--template {template} needs --{own}")

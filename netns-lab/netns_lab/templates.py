@@ -1,4 +1,4 @@
-"""Topology files to begin with, as text: two that ship, and rings and stars of any size."""
+"""Topology files to begin with, as text: three that ship, and rings and stars of any size."""
 
 from pathlib import Path
 
@@ -17,6 +17,11 @@ def pair(name: str) -> str:
 def quad(name: str) -> str:
     """Two routers with two hosts each, joined by four MACsec channels: the demo's lab."""
     return _shipped("quad", name)
+
+
+def quad_facilities(name: str) -> str:
+    """Two clouds of five routers and two hosts each that meet in two facilities, with iBGP inside."""
+    return _shipped("quad-facilities", name)
 
 
 def ring(name: str, routers: int) -> str:

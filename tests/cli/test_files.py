@@ -45,7 +45,7 @@ def test_init_leaves_a_directory_alone_that_has_a_topology(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--template", "rong"), "found 'rong', expected pair, quad, ring or star"),
+        (("--template", "rong"), "found 'rong', expected pair, quad, quad-facilities, ring or star"),
         (("--template", "ring"), "--template ring needs --routers"),
         (("--template", "ring", "--routers", "2"), "--routers: found 2 routers, expected 3 to 1000"),
         (

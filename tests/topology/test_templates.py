@@ -14,7 +14,7 @@ def plan_of(text: str) -> LabPlan:
 
 
 def test_the_shipped_ones_take_the_name_and_keep_their_comments() -> None:
-    for template in (templates.pair, templates.quad):
+    for template in (templates.pair, templates.quad, templates.quad_facilities):
         text = template("mine")
         assert plan_of(text).name == "mine"
         assert text.startswith("#")

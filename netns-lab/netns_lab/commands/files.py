@@ -16,7 +16,7 @@ def init(
         Path, typer.Argument(metavar="DIR", help="Where to write it.", autocompletion=files)
     ] = Path("."),
     template: Annotated[
-        str, typer.Option(help="pair, quad, ring or star.", autocompletion=templates)
+        str, typer.Option(help="pair, quad, quad-facilities, ring or star.", autocompletion=templates)
     ] = "pair",
     routers: Annotated[int | None, typer.Option(help="ring: how many.", show_default=False)] = None,
     hosts: Annotated[int | None, typer.Option(help="star: how many.", show_default=False)] = None,
