@@ -90,7 +90,23 @@ class Views:
                     where = f"{session.peer_node} over {session.link}"
                     found.append(f"{name}: {unheard[0]}{more} not heard from {where}")
         found += [lack for router in self._controller.daemons for lack in router.missing()]
+        found += self._bfd_not_up()
         return found or self._not_installed()  # the kernel is asked only once BGP has nothing to wait for
+
+    def _bfd_not_up(self) -> list[str]:
+        """BFD sessions of which the guard has both ends: what fails before they are up is found late."""
+        told = self._controller.guard.bfd
+        found = []
+        for session in (session for link in self._controller.plan.links for session in link.bfd):
+            keys = [(end.node, end.interface, session.family) for end in session.ends]
+            ends = [told[key] for key in keys if key in told]
+            if len(ends) == len(keys):
+                found += [
+                    f"{end.node}: BFD with {end.peer} over {end.interface} is {end.state}"
+                    for end in ends
+                    if end.state != "up"
+                ]
+        return found
 
     def _unheard(self, router: Router, session: Session) -> list[str]:
         """The prefixes that a neighbor is to announce and that have not come yet."""
