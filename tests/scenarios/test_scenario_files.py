@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,14 @@ steps:
 @pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_what_ships_is_right_and_named_as_its_file(path: Path) -> None:
     assert load_scenario(path).name == path.stem
+
+
+def test_the_one_in_the_documents_is_right(tmp_path: Path) -> None:
+    document = (SHIPPED.parents[1] / "docs" / "scenarios.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", document, re.DOTALL)
+    file = tmp_path / "example.yaml"
+    file.write_text(example.replace("../netns-lab/topologies", str(SHIPPED)))
+    assert [act.request for act in load_scenario(file).acts] == ["fail"]
 
 
 def test_a_run_lasts_until_all_is_done_or_as_long_as_the_file_says(tmp_path: Path) -> None:

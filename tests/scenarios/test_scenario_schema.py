@@ -51,6 +51,7 @@ steps:
   - {{at: 7s, fail: {{link: ch3, mode: brownout, impair: {{loss: 1%, delay: 5ms}}}}}}
   - {{at: 8s, heal: {{link: ch3}}}}
   - {{at: 9s, announce: {{node: gcp, prefixes: [20.0.0.0/16], split: 24}}}}
+  - {{at: 9500ms, fail: {{controller: killed}}}}
   - {{at: 10s, withdraw: {{node: gcp, prefixes: [20.0.1.0/24]}}}}
 expect: {{lost: {{min: 1}}}}
 """
@@ -78,13 +79,13 @@ def test_it_takes_the_scenarios_that_ship(path: Path) -> None:
 def test_it_takes_every_key_that_the_reader_takes(tmp_path: Path) -> None:
     file = tmp_path / "full.yaml"
     file.write_text(FULL)
-    assert len(load_scenario(file).acts) == 8
+    assert len(load_scenario(file).acts) == 9
     assert errors(FULL) == []
     assert {key for key in keys_of(SCHEMA) if f"{key}:" not in FULL} == ELSEWHERE
 
 
 def test_every_option_of_a_fault_is_a_key() -> None:
-    assert set(OPTIONS) == set(Fail.model_fields) - set(Target.model_fields) - {"mode"}
+    assert set(OPTIONS) == set(Fail.model_fields) - set(Target.model_fields) - {"controller", "mode"}
 
 
 WRONG = {

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netns_lab.faults.model import FaultKind
 from netns_lab.names import unknown
 from netns_lab.planning import plan_lab
 from netns_lab.reading import Place, Report
@@ -131,7 +132,9 @@ def _of_step(step: Step, following: Step | None, topology: Topology) -> Iterator
         target: Target | None = getattr(step, name)
         if target and len(target.names) != 1:
             found = " and ".join(target.names) or "nothing"
-            yield (name,), f"found {found}, expected one of {', '.join(Target.model_fields)}"
+            yield (name,), f"found {found}, expected one of {', '.join(FaultKind)}"
+    if step.fail and step.fail.controller and step.fail.mode:
+        yield ("fail", "mode"), "found a mode, expected it as in `controller: stalled`"
     if step.for_s is not None and not (step.fail or step.announce):
         yield ("for",), "found a duration of nothing, expected a fault beside it"
     if (step.every_s is None) != (step.count is None):

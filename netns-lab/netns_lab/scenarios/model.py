@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from dataplane.macsec.counters import SLOTS
 from netns_lab import fields
 from netns_lab.event_log import EventKind
-from netns_lab.faults.model import MODES, OPTIONS
+from netns_lab.faults.model import MODES, OPTIONS, FaultKind
 from netns_lab.fields import one_of, text, whole
 from netns_lab.models import Impairment
 from netns_lab.output import nearest
@@ -154,11 +154,18 @@ class Target(Model):
 class Fail(Target):
     """A fault: what fails, how, and what `quadlink fail` takes besides for that mode."""
 
+    controller: Annotated[str | None, one_of(*MODES[FaultKind.CONTROLLER])] = None
+    """How the controller fails; it has no name."""
     mode: Annotated[str | None, one_of(*ALL_MODES)] = None
     from_node: str | None = Field(None, alias="from")
     period_s: MaybeDuration = Field(None, alias="period")
     count: Annotated[int | None, whole(1, 1_000_000, "times")] = None
     impairment: Impairment | None = Field(None, alias="impair")
+
+    @property
+    def names(self) -> dict[str, list[str]]:
+        kind = str(FaultKind.CONTROLLER)
+        return super().names | ({kind: [kind]} if self.controller else {})
 
     @property
     def options(self) -> dict[str, Any]:

@@ -57,9 +57,9 @@ def _acts(index: int, step: Step, at_s: float, chance: random.Random) -> Iterato
     ends_s = None if step.for_s is None else at_s + step.for_s
     if step.fail:
         kind, name = step.fail.chosen(chance)
-        mode = step.fail.mode or _FIRST_MODES.get(kind, "")
+        mode = step.fail.controller or step.fail.mode or _FIRST_MODES[kind]
         arguments = {"kind": kind, "name": name, "mode": mode, "for_s": step.for_s}
-        text = f"{kind} {name} fails ({mode})"
+        text = f"{kind if kind == name else f'{kind} {name}'} fails ({mode})"
         yield Act(at_s, index, "fail", text, arguments | {"options": step.fail.options}, ends_s)
     if step.heal:
         kind, name = step.heal.chosen(chance)
