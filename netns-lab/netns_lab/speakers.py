@@ -233,18 +233,15 @@ class LabRouter:
     def _session_changed(self, change: SessionChange) -> None:
         session = change.session
         kind = EventKind.SESSION_UP if change.up else EventKind.SESSION_DOWN
-        if self._log.knows(kind, session.since_ns):
-            return  # replayed to this controller, told by an earlier one
         reason = f": {change.reason}" if change.reason else ""
         state = "established" if change.up else "down"
-        self._log.add(
-            kind,
-            self.node.name,
+        text = (
             f"{self.node.name}'s session with {session.peer_node} over {session.link} "
-            f"({session.neighbor}) is {state}{reason}",
-            session.since_ns,
-            link=session.link,
+            f"({session.neighbor}) is {state}{reason}"
         )
+        # What is replayed to this controller an earlier one may have told.
+        if not self._log.knows(kind, session.since_ns, text):
+            self._log.add(kind, self.node.name, text, session.since_ns, link=session.link)
 
     def _warned(self, session: Session) -> None:
         name = self.node.name
