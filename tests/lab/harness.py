@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from netns_lab.api import ControllerClient
 from netns_lab.directory import LabDirectory
 from netns_lab.plan import LabPlan
 from netns_lab.processes import LAB_VARIABLE
@@ -58,6 +59,11 @@ class Lab:
         answer = self.run(*words, "--format", "json")
         assert answer.returncode == 0, answer.stderr
         return json.loads(answer.stdout)
+
+    def ask(self, topic: str) -> Any:  # noqa: ANN401 - what `inspect` prints
+        """The document of a topic from the controller itself: a poll costs no command."""
+        with ControllerClient(self.directory) as controller:
+            return controller.call("inspect", topic=topic)
 
     def link(self, name: str) -> dict[str, Any]:
         links = self.json("inspect", "links")["links"]

@@ -4,11 +4,13 @@ import os
 import signal
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 from netns_lab.debian_packages import PackagesUnavailable, fetch_program
 from netns_lab.directory import LabDirectory
-from netns_lab.routing_daemons.vty import vty
+from netns_lab.routing_daemons.birdc import bird_sessions
+from netns_lab.routing_daemons.vty import frr_sessions, vty
 from netns_lab.state import load_plan
 
 from tests.lab.harness import Lab, quadlink
@@ -17,7 +19,7 @@ from tests.waiting import eventually
 # The first run fetches the daemons.
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
-# A row: hosts at its ends, two channels between its routers, one more router in the AS of the middle one.
+# BIRD has two channels to each of the others, which have one, and a router in its AS behind it.
 TOPOLOGY = """
 name: NAME
 defaults: {node: {bgp: {hold_time: 3s}}}
@@ -45,12 +47,13 @@ links:
   - {name: a2, endpoints: ["exa:a2", "bird:a2"]}
   - {name: b1, endpoints: ["bird:b1", "frr:b1"]}
   - {name: b2, endpoints: ["bird:b2", "frr:b2"]}
+  - {name: c, endpoints: ["exa:c", "frr:c"]}
   - {name: i, endpoints: ["bird:i", "core:i"]}
   - {name: l, type: plain, endpoints: left-exa}
   - {name: r, type: plain, endpoints: right-frr}
 """
-SESSIONS = 2 * 2 * 5
-"""Both ends of two families on five links."""
+SESSIONS = 2 * 2 * 6
+"""Both ends of two families on six links."""
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +76,18 @@ def row(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         quadlink("down", "--name", name)
 
 
+def _bird(lab: Lab) -> Path:
+    return lab.directory.path / "bird.bird" / "bird.ctl"
+
+
+def _frr(lab: Lab, daemon: str) -> Path:
+    return lab.directory.path / "frr.frr" / f"{daemon}.vty"
+
+
 def _paths(lab: Lab) -> dict[str, dict[str, int]]:
     """How many next hops each learned route has, by node."""
     found: dict[str, dict[str, int]] = {"exa": {}, "bird": {}, "frr": {}, "core": {}}
-    for route in lab.json("inspect", "routes")["routes"]:
+    for route in lab.ask("routes")["routes"]:
         if not route["prefix"].endswith(("/32", "/128")):  # the way to a loopback inside an AS
             found[route["node"]][route["prefix"]] = len(route["next_hops"])
     return found
@@ -84,12 +95,22 @@ def _paths(lab: Lab) -> dict[str, dict[str, int]]:
 
 def _whole(lab: Lab) -> bool:
     """Every router has all paths to each prefix of the others; all sessions are up."""
-    paths = {"exa": ("23", 2), "bird": ("13", 2), "frr": ("12", 2), "core": ("123", 1)}
-    wanted = {
-        node: {prefix: count for digit in digits for prefix in (f"10.{digit}.0.0/16", f"fd0{digit}::/48")}
-        for node, (digits, count) in paths.items()
+    paths = {
+        "exa": {2: 2, 3: 1},
+        "bird": {1: 2, 3: 2},
+        "frr": {1: 1, 2: 2},
+        "core": {1: 1, 2: 1, 3: 1},
     }
-    return _paths(lab) == wanted and lab.established() == SESSIONS
+    wanted = {
+        node: {
+            prefix: count
+            for digit, count in counts.items()
+            for prefix in (f"10.{digit}.0.0/16", f"fd0{digit}::/48")
+        }
+        for node, counts in paths.items()
+    }
+    states = [session["state"] for session in lab.ask("bgp")["sessions"]]
+    return _paths(lab) == wanted and states == ["established"] * SESSIONS
 
 
 def _answered(lab: Lab) -> bool:
@@ -106,7 +127,7 @@ def test_sessions_routes_and_traffic_are_whole_with_every_daemon(row: Lab) -> No
 
 
 def test_policy_of_the_topology_is_carried_out_by_both(row: Lab) -> None:
-    said = vty(row.directory.path / "frr.frr" / "bgpd.vty", "show bgp ipv4 unicast 10.2.0.0/16")
+    said = vty(_frr(row, "bgpd"), "show bgp ipv4 unicast 10.2.0.0/16")
     assert "64513:7" in said
     assert "localpref 300" in said
 
@@ -120,22 +141,50 @@ def test_a_cut_leaves_one_path_and_all_is_whole_again_when_it_heals(row: Lab) ->
     eventually(partial(_whole, row), 30)
 
 
-def test_a_silent_cut_is_found_by_each_daemon(row: Lab) -> None:
+def test_a_silent_cut_is_found_by_bfd_at_both_ends(row: Lab) -> None:
+    eventually(lambda: set(_bfd(row)) == {"up"})
     for link in ("a2", "b2"):
         row.run("fail", "link", link, "--mode", "silent")
     eventually(lambda: {count for paths in _paths(row).values() for count in paths.values()} == {1}, 20)
+    told = _told(row, "session-down")
+    for node, link, reason in (("exa", "a2", "a2: BFD"), ("bird", "a2", "BFD"), ("bird", "b2", "BFD")):
+        assert any(
+            text.startswith(f"{node}'s") and f"over {link} " in text and reason in text for text in told
+        )
     row.run("heal")
     eventually(partial(_whole, row), 30)
 
 
+def _bfd(lab: Lab) -> list[str]:
+    """The state of each BFD session that BIRD and FRR have."""
+    sessions = {**bird_sessions(_bird(lab)), **frr_sessions(_frr(lab, "bgpd"))}
+    return [session.bfd for session in sessions.values() if session.bfd]
+
+
+def test_bfd_that_frr_ends_administratively_takes_no_path_away(row: Lab) -> None:
+    eventually(lambda: set(_bfd(row)) == {"up"})
+    profile = ("configure terminal", "bfd", "profile c")
+    vty(_frr(row, "bfdd"), *profile, "shutdown")
+    try:
+        eventually(lambda: any("signaled down" in text for text in _told(row, "bfd-down")))
+        assert _whole(row)
+    finally:
+        vty(_frr(row, "bfdd"), *profile, "no shutdown")
+
+
+def _told(lab: Lab, kind: str) -> list[str]:
+    """What the events of a kind say."""
+    return [event["text"] for event in lab.json("events")["events"] if event["kind"] == kind]
+
+
 def _pids(lab: Lab) -> dict[str, int]:
-    pids = lab.json("inspect", "nodes")["pids"]
+    pids = lab.ask("nodes")["pids"]
     return {**pids["bird"]["bird"], **pids["frr"]["frr"]}
 
 
 def test_daemons_outlive_the_controller_and_come_back_when_they_are_killed(row: Lab) -> None:
     before = _pids(row)
-    controller = row.json("inspect", "nodes")["pids"]["controller"]
+    controller = row.ask("nodes")["pids"]["controller"]
     os.kill(controller, signal.SIGKILL)
     eventually(lambda: row.run("inspect", "nodes").returncode == 0, 20)
     eventually(partial(_whole, row))

@@ -45,7 +45,7 @@ class Peers:
 
     def established(self) -> int:
         """How many of our sessions are up, also while daemons are away."""
-        sessions = json.loads(self.lab.run("inspect", "bgp", "--format", "json").stdout)["sessions"]
+        sessions = self.lab.ask("bgp")["sessions"]
         return sum(session["state"] == "established" for session in sessions)
 
     def installed(self) -> set[str]:
@@ -55,7 +55,7 @@ class Peers:
 
     def restart(self, password: str) -> None:
         """Ends every daemon, which comes back with this password."""
-        nodes = self.lab.json("inspect", "nodes")["nodes"]
+        nodes = self.lab.ask("nodes")["nodes"]
         for daemon in self.daemons:
             daemon.configure(password)
             (pid,) = (
