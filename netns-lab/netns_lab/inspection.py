@@ -130,6 +130,7 @@ def _bgp_rows(document: dict[str, Any]) -> Rows:
             session["link"],
             session["neighbor"],
             session["state"],
+            "/".join(bfd["state"] for bfd in session["bfd"]) or "-",
             float(session["since_s"]),
             _prefixes_text(session),
             _policy_text(session["policy"]),
@@ -217,7 +218,7 @@ TOPICS = {
         _macsec_rows,
     ),
     "bgp": Topic(
-        ("node", "peer", "type", "link", "neighbor", "state", "for s", "prefixes", "policy", "reason"),
+        ("node", "peer", "type", "link", "neighbor", "state", "bfd", "for s", "prefixes", "policy", "reason"),
         _bgp_rows,
     ),
     "routes": Topic(("node", "prefix", "nhid", "paths", "next hops"), _route_rows),

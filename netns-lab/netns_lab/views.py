@@ -12,6 +12,7 @@ from dataplane.lines import Document
 from dataplane.links.link import LINK_SLOTS, Counters, LinkCounters
 from dataplane.macsec.counters import counters_by_name, linux_counters
 from dataplane.namespace import NAMESPACE_DIRECTORY
+from netns_lab.bfd_views import bfd_by_link, bfd_by_session
 from netns_lab.expected_prefixes import expected_prefixes
 from netns_lab.impairments import impairment_documents
 from netns_lab.plan import ETHERNET
@@ -196,6 +197,8 @@ class Views:
 
     def _links(self) -> list[Document]:
         documents = []
+        controller = self._controller
+        bfd = bfd_by_link(controller.plan, controller.guard.bfd, controller.now_ns())
         for state in self._link_states():
             counters = self._counters_of(state)
             directions = direction_documents(state, counters, self.readings.recent(state.slot))
@@ -219,6 +222,7 @@ class Views:
                         for fault in state.faults
                     ],
                     "macsec": self._macsec(state, counters),
+                    "bfd": bfd.get(state.name, []),
                     "tx_frames": one["tx_frames"] + other["tx_frames"],
                     "rx_frames": one["rx_frames"] + other["rx_frames"],
                     "drops": {
@@ -259,11 +263,16 @@ class Views:
         ]
 
     def _sessions(self) -> list[Document]:
-        return [
-            session_document(router.router, name, session, self._controller.now_ns())
-            for name, router in self._controller.routers.items()
+        controller = self._controller
+        now_ns = controller.now_ns()
+        documents = [
+            session_document(router.router, name, session, now_ns)
+            for name, router in controller.routers.items()
             for session in router.router.sessions.values()
-        ] + [document for router in self._controller.daemons for document in router.session_documents()]
+        ]
+        documents += [document for router in controller.daemons for document in router.session_documents()]
+        bfd = bfd_by_session(controller.plan, controller.guard.bfd, now_ns)
+        return [{**it, "bfd": bfd.get((it["node"], it["neighbor"]), [])} for it in documents]
 
     def _routes(self) -> list[Document]:
         """The kernel's own view of every route that BGP brought."""

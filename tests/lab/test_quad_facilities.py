@@ -47,6 +47,8 @@ def test_edges_speak_to_their_reflector_over_loopbacks_and_to_each_other_over_ch
     inside = [session for session in sessions if session["type"] == "internal"]
     assert len(inside) == 32
     assert all(session["neighbor"].startswith(("10.255.0.", "fd00:255::")) for session in inside)
+    assert {bfd["state"] for session in sessions for bfd in session["bfd"]} == {"up"}
+    assert all(len(session["bfd"]) == 1 for session in sessions)
     clients = [s for s in sessions if s["policy"]["route_reflector_client"]]
     assert {session["node"] for session in clients} == {"aws-vpc", "gcp-vpc"}
     # An edge hears of the other cloud from its reflector, too, but for the one whose own path it reflects.
