@@ -291,15 +291,16 @@ class Measurement:
         return lost & window
 
     def _first_on_new_paths(self) -> Iterator[Milestone]:
-        """By direction, the first packet that a flow which was hit sent over another link than before."""
+        """By direction, the first packet of a flow that was hit on another link, which did not fail, too."""
         it = self.recording
+        failed = frozenset(link for failures in self._failures() for link in failures.links)
         before = {r.flow.id: (r.flow.direction, r.path_before or ()) for r in self.results if r.hit}
         waiting = {direction for direction, _ in before.values()}
         seen = it.sightings[(it.sightings["t_ns"] > it.t_ns) & np.isin(it.sightings["flow"], list(before))]
         for t_ns, flow, _, wire in np.sort(seen, order="t_ns").tolist():
             direction, path = before[flow]
             link = it.wires[wire].link
-            if direction in waiting and link not in path:
+            if direction in waiting and link not in path and link not in failed:
                 waiting.remove(direction)
                 yield Milestone(t_ns, Step.NEW_PATH, direction, f"{direction} over {link}")
 

@@ -22,7 +22,10 @@ class Step(StrEnum):
 
 
 class Milestone(NamedTuple):
-    """A step on the way from the fault to the new path, at monotonic time t_ns; `where` is who took it."""
+    """A step on the way from the fault to the new path, at monotonic time t_ns.
+
+    `where` is a node, a direction of the probes, or what the fault is called.
+    """
 
     t_ns: int
     step: Step
@@ -41,8 +44,7 @@ def milestones(events: Iterable[Mapping[str, Any]]) -> Iterator[Milestone]:
     """
     detected: set[str] = set()
     for event in events:
-        subject = event["subject"]
-        node = subject.partition(":")[0]
+        node = event["subject"].partition(":")[0]
         match event["kind"]:
             case EventKind.FAULT:
                 step = Step.FAULT
@@ -60,4 +62,4 @@ def milestones(events: Iterable[Mapping[str, Any]]) -> Iterator[Milestone]:
                 step = Step.MOVED if "interface" in event["detail"] else Step.REWRITTEN
             case _:
                 continue
-        yield Milestone(event["t_ns"], step, subject, event["text"])
+        yield Milestone(event["t_ns"], step, node, event["text"])

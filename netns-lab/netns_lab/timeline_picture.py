@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 NAME = "timeline"
 WIDTH_IN, ROW_IN, FLOW_IN, LINE_IN, MARGINS_IN = 13.0, 0.27, 0.13, 0.2, 1.9
 PNG_DPI = 110
-MOST_ROWS, MOST_FLOWS = 24, 40
-MOST_CHARACTERS = 80
+MOST_ROWS, MOST_FLOWS = 30, 40
+MOST_CHARACTERS = 90
+ROOM_SHARE = 0.48
+"""Of the width: what the longest text needs."""
 # The colours of Okabe and Ito, which those who see few colours tell apart, too.
 COLOURS = {
     Step.FAULT: "#000000",
@@ -40,7 +42,7 @@ LOST, DELIVERED, CUT_OFF = "#D55E00", "#D0D7DE", "#CC79A7"
 
 
 class Row(NamedTuple):
-    """One line of the timeline: a milestone, or the first and the last of several that are alike."""
+    """One line of the timeline: a milestone, or several that are alike, from the first to the last."""
 
     first_ms: float
     last_ms: float
@@ -85,12 +87,12 @@ def rows_of(milestones: Sequence[Milestone], t_ns: int) -> list[Row]:
 
 def _row(group: list[Milestone], t_ns: int) -> Row:
     first_ms, last_ms = ((m.t_ns - t_ns) / NS_PER_MS for m in (group[0], group[-1]))
-    text = group[0].text
-    more = f" and {len(group) - 1} more" if len(group) > 1 else ""
-    room = MOST_CHARACTERS - len(more)
-    return Row(
-        first_ms, last_ms, group[0].step, (text if len(text) <= room else f"{text[: room - 1]}…") + more
-    )
+    when, more = f"{first_ms:.2f} ms", ""
+    if len(group) > 1:
+        when, more = f"{first_ms:.2f} to {last_ms:.2f} ms", f" and {len(group) - 1} more"
+    text, room = group[0].text, MOST_CHARACTERS - len(when + more)
+    shown = text if len(text) <= room else f"{text[: room - 1]}…"
+    return Row(first_ms, last_ms, group[0].step, f"{when}  {shown}{more}")
 
 
 def _figure(measurement: Measurement) -> Figure:
@@ -115,7 +117,7 @@ def _figure(measurement: Measurement) -> Figure:
         figure.text(0.02, y, line, fontsize=9, color="#444444", va="center")
     begin_ms, end_ms = _span(measurement, rows)
     above.set_xlim(begin_ms, end_ms)
-    _draw_timeline(above, rows, (begin_ms + end_ms) / 2)
+    _draw_timeline(above, rows)
     _draw_flows(below, measurement, flows, begin_ms, end_ms)
     return figure
 
@@ -148,13 +150,13 @@ def _span(measurement: Measurement, rows: Sequence[Row]) -> tuple[float, float]:
     return first_ms, min(last_ms + margin_ms, whole_ms)
 
 
-def _draw_timeline(axes: Axes, rows: Sequence[Row], middle_ms: float) -> None:
+def _draw_timeline(axes: Axes, rows: Sequence[Row]) -> None:
     for place, row in enumerate(rows):
         colour = COLOURS[row.step]
         axes.plot([row.first_ms, row.last_ms], [place, place], "-o", color=colour, markersize=5, linewidth=2)
-        at_ms, offset, align = _beside(row, middle_ms)
+        at_ms, offset, align = _beside(row, *axes.get_xlim())
         axes.annotate(
-            f"{row.first_ms:.2f} ms  {row.text}",
+            row.text,
             (at_ms, place),
             xytext=(offset, 0),
             textcoords="offset points",
@@ -176,13 +178,14 @@ def _draw_timeline(axes: Axes, rows: Sequence[Row], middle_ms: float) -> None:
     _only_bottom(axes)
 
 
-def _beside(row: Row, middle_ms: float) -> tuple[float, int, Literal["left", "center", "right"]]:
-    """Where a row's text has room: time, points to the right, and which of its ends is there."""
-    if row.last_ms <= middle_ms:
-        return row.last_ms, 8, "left"
-    if row.first_ms > middle_ms:
-        return row.first_ms, -8, "right"
-    return middle_ms, 0, "center"
+def _beside(
+    row: Row, begin_ms: float, end_ms: float
+) -> tuple[float, int, Literal["left", "center", "right"]]:
+    """Where a row's text has room: the time, points to the right of it, and which of its ends is there."""
+    right_ms, left_ms = end_ms - row.last_ms, row.first_ms - begin_ms
+    if max(right_ms, left_ms) < ROOM_SHARE * (end_ms - begin_ms):
+        return (begin_ms + end_ms) / 2, 0, "center"
+    return (row.last_ms, 8, "left") if right_ms >= left_ms else (row.first_ms, -8, "right")
 
 
 def _draw_flows(

@@ -36,8 +36,11 @@ def test_many_milestones_of_one_step_are_one_row() -> None:
         for n in range(2 * MOST_ROWS)
     ]
     rows = rows_of([Milestone(0, Step.FAULT, "r1", "r1 failed (dead)"), *many], 0)
-    assert [row.text for row in rows[:2]] == ["r1 failed (dead)", "session 0 of r0 and 11 more"]
-    assert (len(rows), rows[1].first_ms, rows[1].last_ms) == (5, 0.0, 44.0)
+    assert [row.text for row in rows[:2]] == [
+        "0.00 ms  r1 failed (dead)",
+        "0.00 to 56.00 ms  session 0 of r0 and 14 more",
+    ]
+    assert (len(rows), rows[1].first_ms, rows[1].last_ms) == (5, 0.0, 56.0)
 
 
 def test_every_step_has_a_colour_of_its_own() -> None:
