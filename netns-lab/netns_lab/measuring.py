@@ -6,7 +6,9 @@ from typing import Any
 
 from netns_lab.api import ControllerClient
 from netns_lab.directory import LabDirectory, NotReady
+from netns_lab.faults.model import FaultKind
 from netns_lab.measurement import Measurement
+from netns_lab.processes import resume_process
 from netns_lab.readiness import wait_until_ready
 from netns_lab.stopwatch import Stopwatch
 
@@ -24,7 +26,12 @@ class FaultRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name} failed ({self.mode})"
+        return f"{self.thing} failed ({self.mode})"
+
+    @property
+    def thing(self) -> str:
+        """What fails, in words."""
+        return self.name if self.kind == self.name else f"{self.kind} {self.name}"
 
     def begin(self, directory: LabDirectory) -> int:
         """Fails it; when that was, in CLOCK_MONOTONIC nanoseconds. LabError where it cannot be."""
@@ -42,10 +49,12 @@ class FaultRequest:
     def end(self, directory: LabDirectory) -> None:
         """Heals it, and waits until the lab is as it was. NotReady where that takes too long."""
         with ControllerClient(directory) as controller:
+            if self.kind == FaultKind.CONTROLLER:  # which may be stopped
+                resume_process(controller.pid)
             controller.call("heal", kind=self.kind, name=self.name)
         if missing := wait_until_ready(directory, READY_TIMEOUT_S):
             raise NotReady(
-                f"{self.kind} {self.name} is healed, and after {READY_TIMEOUT_S:.0f} s the lab lacks: "
+                f"{self.thing} is healed, and after {READY_TIMEOUT_S:.0f} s the lab lacks: "
                 f"{'; '.join(missing)}"
             )
 

@@ -22,7 +22,10 @@ SPARE_S = 60.0
 
 def measure(
     kind: Annotated[str, typer.Argument(help="What fails, as for `fail`.", autocompletion=fault_kinds)],
-    target: Annotated[str, typer.Argument(metavar="NAME", help="Its name.", autocompletion=fault_names)],
+    target: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="Its name; a controller has none.", autocompletion=fault_names),
+    ] = None,
     words: Words = None,
     mode: Annotated[
         str | None,
@@ -57,12 +60,15 @@ def measure(
     Examples:
       sudo ./quadlink measure link ch1
       sudo ./quadlink measure link ch2 --mode silent --observe 6s --save silent
+      sudo ./quadlink measure controller --mode killed
     """
     from netns_lab.measuring import FaultRequest, measure_fault
     from netns_lab.recording import refuse_taken
     from netns_lab.state import load_plan
     from netns_lab.stopwatch import Stopwatch
 
+    if target is None and kind != "controller":
+        raise LabError(f"measure: found {kind} without a name, expected `measure {kind} NAME`")
     observe_s = seconds("--observe", observe)
     for_s = seconds("--for", for_time) if for_time is not None else None
     options = wire_options(words, from_node, period, count)
@@ -70,7 +76,7 @@ def measure(
         refuse_taken(save)
     need_root()
     directory = lab(name)
-    fault = FaultRequest(kind, target, mode or _first_mode(kind), for_s, options)
+    fault = FaultRequest(kind, target or kind, mode or _first_mode(kind), for_s, options)
     with Stopwatch(
         directory, load_plan(directory), limit_s=observe_s + SPARE_S, between=between
     ) as stopwatch:
