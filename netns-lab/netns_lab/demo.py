@@ -8,14 +8,13 @@ from netns_lab.builder import running_lab
 from netns_lab.directory import NotReady
 from netns_lab.measurement import Measurement
 from netns_lab.measurement_report import timeline_lines
-from netns_lab.measuring import READY_TIMEOUT_S, FaultRequest, measure_fault
+from netns_lab.measuring import READY_TIMEOUT_S, FaultRequest, measure_fault, observation_s
 from netns_lab.output import Format, Output
 from netns_lab.stopwatch import PACKETS_PER_S_AND_FLOW, Stopwatch
 
 QUAD = Path(__file__).resolve().parents[1] / "topologies" / "quad.yaml"
 TRAFFIC_LIMIT_S = 120.0
-# A cut is over in ms; silence lasts until the hold timer of 3 s ends, which ExaBGP counts in whole seconds.
-OBSERVED_S = {"carrier": 1.0, "silent": 6.0}
+MODES = {"carrier": "cut (carrier lost at both ends)", "silent": "silent (carrier stays, frames vanish)"}
 
 
 def run_demo(file: Path | None, output: Output, say: Callable[[str], None]) -> bool:
@@ -32,9 +31,10 @@ def run_demo(file: Path | None, output: Output, say: Callable[[str], None]) -> b
             flows = len(stopwatch.flows)
             say(f"{flows // 2} probe flows each way, {flows * PACKETS_PER_S_AND_FLOW} packets a second")
             link = stopwatch.busiest_link()
-            for mode, observe_s in OBSERVED_S.items():
+            for mode in MODES:
                 say(f"failing {link} ({mode})")
                 request = FaultRequest("link", link, mode)
+                observe_s = observation_s(lab.plan, request)
                 measurement = measure_fault(stopwatch, lab.directory, request, observe_s)
                 faults.append(_Fault(link, mode, measurement))
                 say(f"{link} healed, all sessions established again")
@@ -58,9 +58,8 @@ class _Fault(NamedTuple):
 
 
 def _print_fault(fault: _Fault) -> None:
-    words = {"carrier": "cut (carrier lost at both ends)", "silent": "silent (carrier stays, frames vanish)"}
     measurement = fault.measurement
-    print(f"\n{fault.link} {words[fault.mode]}")
+    print(f"\n{fault.link} {MODES[fault.mode]}")
     for line in timeline_lines(measurement):
         print(line)
     for way in measurement.directions:

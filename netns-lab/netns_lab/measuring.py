@@ -8,11 +8,19 @@ from netns_lab.api import ControllerClient
 from netns_lab.directory import LabDirectory, NotReady
 from netns_lab.faults.model import FaultKind
 from netns_lab.measurement import Measurement
+from netns_lab.plan import LabPlan
 from netns_lab.processes import resume_process
 from netns_lab.readiness import wait_until_ready
 from netns_lab.stopwatch import Stopwatch
 
 READY_TIMEOUT_S = 30.0
+LEAST_OBSERVED_S = 1.0
+SPEAKER_RESTART_S = 5.0
+HOLD_TIMER_LATE_S = 2.0
+"""ExaBGP counts hold times in whole seconds."""
+UNTOLD_MODES = {"silent", "one-way", "frozen"}
+"""Of which no carrier tells."""
+US_PER_S = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,29 @@ class FaultRequest:
                 f"{self.thing} is healed, and after {READY_TIMEOUT_S:.0f} s the lab lacks: "
                 f"{'; '.join(missing)}"
             )
+
+
+def observation_s(plan: LabPlan, fault: FaultRequest) -> float:
+    """How long to watch until traffic has surely left what failed, or it is back by itself, and then some."""
+    recovery_s = SPEAKER_RESTART_S if fault.mode == "speaker-killed" else 0.0
+    if fault.mode in UNTOLD_MODES:
+        recovery_s = detection_s(plan)
+    return LEAST_OBSERVED_S + max(recovery_s, fault.for_s or 0.0)
+
+
+def detection_s(plan: LabPlan) -> float:
+    """Until the slowest session of the plan finds that nothing arrives, by BFD where its links have it."""
+    slowest_s = 0.0
+    for session in plan.sessions:
+        bfd = [
+            max(end.interval_us * end.multiplier for end in watched.ends) / US_PER_S
+            for name in session.links
+            for watched in plan.link(name).bfd
+            if watched.family == session.family
+        ]
+        hold_s = max(end.hold_time_s for end in session.ends) + HOLD_TIMER_LATE_S
+        slowest_s = max(slowest_s, max(bfd) if len(bfd) == len(session.links) else hold_s)
+    return slowest_s
 
 
 def measure_fault(

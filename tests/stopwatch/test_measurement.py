@@ -1,14 +1,19 @@
 """What follows from recordings whose every loss is known."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from netns_lab.demo import QUAD
 from netns_lab.directory import LabError
 from netns_lab.measurement import Measurement
 from netns_lab.measurement_report import text
+from netns_lab.measuring import FaultRequest, observation_s
+from netns_lab.planning import plan_lab
 from netns_lab.recording import RECORDING, Recording, refuse_taken
 from netns_lab.timeline import Step
+from netns_lab.topology import parse_topology
 
 from dataplane.probes.flows import Flow
 from tests.stopwatch.recordings import CHANNELS, a_cut_of_ch1, channel_of, cut, quad, record
@@ -121,3 +126,16 @@ def test_what_is_no_saved_measurement_is_refused_in_one_sentence(tmp_path: Path)
     (tmp_path / RECORDING).write_text(json.dumps({**document, "format": 0}))
     with pytest.raises(LabError, match="another version of quadlink"):
         Recording.load(tmp_path)
+
+
+def test_a_fault_is_watched_until_the_slowest_session_must_have_found_it() -> None:
+    def watched_s(change: Callable[[str], str], mode: str, for_s: float | None = None) -> float:
+        plan = plan_lab(parse_topology(change(QUAD.read_text())), bytes)
+        return observation_s(plan, FaultRequest("link", "ch1", mode, for_s))
+
+    bfd = "bgp: {bfd: {interval: 100ms, multiplier: 5}, asn: 64512"
+    assert watched_s(lambda text: text, "carrier") == 1.0
+    assert watched_s(lambda text: text, "carrier", 2.5) == 3.5
+    assert watched_s(lambda text: text, "silent") == pytest.approx(1.15)
+    assert watched_s(lambda text: text.replace("bgp: {asn: 64512", bfd), "silent") == pytest.approx(1.5)
+    assert watched_s(lambda text: text.replace("bgp: {", "bgp: {bfd: false, "), "silent") == 6.0

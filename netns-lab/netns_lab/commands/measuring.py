@@ -35,7 +35,14 @@ def measure(
     period: Period = None,
     count: Count = None,
     for_time: ForTime = None,
-    observe: Annotated[str, typer.Option(help="How long traffic is watched from the fault on.")] = "2s",
+    observe: Annotated[
+        str | None,
+        typer.Option(
+            help="How long traffic is watched from the fault on; if not given, 1s, and what BFD or the hold "
+            "timer takes to find it where no carrier tells.",
+            show_default=False,
+        ),
+    ] = None,
     between: Annotated[
         tuple[str, str] | None,
         typer.Option(
@@ -59,29 +66,28 @@ def measure(
     \b
     Examples:
       sudo ./quadlink measure link ch1
-      sudo ./quadlink measure link ch2 --mode silent --observe 6s --save silent
+      sudo ./quadlink measure link ch2 --mode silent --save silent
       sudo ./quadlink measure controller --mode killed
     """
-    from netns_lab.measuring import FaultRequest, measure_fault
+    from netns_lab.measuring import FaultRequest, measure_fault, observation_s
     from netns_lab.recording import refuse_taken
     from netns_lab.state import load_plan
     from netns_lab.stopwatch import Stopwatch
 
     if target is None and kind != "controller":
         raise LabError(f"measure: found {kind} without a name, expected `measure {kind} NAME`")
-    observe_s = seconds("--observe", observe)
     for_s = seconds("--for", for_time) if for_time is not None else None
     options = wire_options(words, from_node, period, count)
     if save is not None:
         refuse_taken(save)
     need_root()
     directory = lab(name)
+    plan = load_plan(directory)
     fault = FaultRequest(kind, target or kind, mode or _first_mode(kind), for_s, options)
-    with Stopwatch(
-        directory, load_plan(directory), limit_s=observe_s + SPARE_S, between=between
-    ) as stopwatch:
+    watched_s = seconds("--observe", observe) if observe is not None else observation_s(plan, fault)
+    with Stopwatch(directory, plan, limit_s=watched_s + SPARE_S, between=between) as stopwatch:
         say(f"measure: {len(stopwatch.flows)} flows under way; {fault}")
-        measurement = measure_fault(stopwatch, directory, fault, observe_s)
+        measurement = measure_fault(stopwatch, directory, fault, watched_s)
     _show(measurement, format)
     if save is not None:
         measurement.save(save)
