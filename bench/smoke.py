@@ -8,7 +8,7 @@ from functools import partial
 from netns_lab.builder import RunningLab, running_lab
 from netns_lab.demo import QUAD
 from netns_lab.directory import LabError
-from netns_lab.measuring import READY_TIMEOUT_S, FaultRequest, measure_fault
+from netns_lab.measuring import READY_TIMEOUT_S, FaultRequest, measure_fault, observation_s
 from netns_lab.plan import LabPlan
 from netns_lab.stopwatch import Stopwatch
 from pyroute2 import IPRoute
@@ -27,7 +27,6 @@ CARRIER_ROUNDS = 10
 CARRIER_TIMEOUT_S = 5.0
 CUTS = 5
 CUT_OBSERVED_S = 0.5
-SILENCE_OBSERVED_S = 6.0
 TRAFFIC_LIMIT_S = 180.0
 TCP_S = 3
 
@@ -125,10 +124,10 @@ def _outages(lab: RunningLab, say: Say) -> list[Figure]:
                 outage_ms.setdefault(way, []).append(cut.outage(way).outage_ms_max)
         say("bench: silent cut")
         silence = FaultRequest("link", link, "silent")
-        silent = measure_fault(stopwatch, lab.directory, silence, SILENCE_OBSERVED_S)
+        silent = measure_fault(stopwatch, lab.directory, silence, observation_s(lab.plan, silence))
     cuts = [
         figure(f"carrier cut, outage {way} (known to {cut.resolution_ms:.0f} ms)", "ms", samples, 20)
         for way, samples in outage_ms.items()
     ]
     worst = [silent.outage(way).outage_ms_max for way in silent.directions]
-    return [*cuts, figure("silent cut, outage (hold timer, no BFD)", "ms", worst, 5000)]
+    return [*cuts, figure("silent cut, outage (BFD at 50 ms x 3)", "ms", worst, 180)]

@@ -201,6 +201,9 @@ class Measurement:
         it, found = self.recording, []
         if it.instrument_lost:
             found.append(f"the receiver itself lost {it.instrument_lost} packets: loss is no proof here")
+        before = delivery(it.sent, self._rx_ns, it.begin_ns, it.t_ns - self._in_flight_ns)
+        if before.lost:
+            found.append(f"{before.lost} of {before.sent} packets were lost before the fault, without it")
         if 0 < self.outage_ms < self.host.jitter_ms:
             found.append(
                 f"this machine paused for {self.host.jitter_ms:.1f} ms, longer than the outage: "

@@ -18,7 +18,7 @@ from dataplane.probes.flows import Flow
 from dataplane.probes.records import RECEIVED, SENT
 
 MS = 1_000_000
-BEGIN_NS, T_NS, UNTIL_NS = -500 * MS, 0, 1000 * MS
+BEGIN_NS, T_NS, UNTIL_NS = -200 * MS, 0, 300 * MS
 INTERVAL_NS = 5 * MS
 LATENCY_NS = 100_000
 CHANNELS = ("ch1", "ch2", "ch3", "ch4")
@@ -121,7 +121,7 @@ def a_cut_of_ch1() -> Recording:
         lost,
         channel,
         [
-            event(-200, "session-up", "aws", "of no interest"),
+            event(-100, "session-up", "aws", "of no interest"),
             cut("ch1"),
             event(1, "interface-down", "aws:ch1", "aws:ch1 is down (loss of signal)"),
             event(3, "routes-moved", "aws", "aws took ch1 out of its nexthop groups", interface="ch1"),

@@ -139,3 +139,9 @@ def test_a_fault_is_watched_until_the_slowest_session_must_have_found_it() -> No
     assert watched_s(lambda text: text, "silent") == pytest.approx(1.15)
     assert watched_s(lambda text: text.replace("bgp: {asn: 64512", bfd), "silent") == pytest.approx(1.5)
     assert watched_s(lambda text: text.replace("bgp: {", "bgp: {bfd: false, "), "silent") == 6.0
+
+
+def test_losses_before_the_fault_are_told() -> None:
+    measurement = Measurement(record(lambda flow, at_ms: flow.id == 3 and -100 <= at_ms < -50))
+    assert measurement.doubts()[0].startswith("10 of 2598 packets were lost before the fault")
+    assert measurement.lost == 0
