@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from control.bgp import commands
 from control.bgp.configuration import SpeakerConfig
+from control.bgp.decision import Path
 from control.bgp.export import Export
 from control.bgp.model import (
     Announce,
@@ -249,7 +250,7 @@ class Router:
         """Where the prefix's traffic should go: by the interior route, else by the best paths."""
         if prefix in self._interior:
             return self._interior[prefix].next_hops
-        return NO_NEXT_HOPS.union(*map(self._resolution.next_hops, self.rib.best(prefix)))
+        return self._next_hops(self.rib.best(prefix))
 
     def unheard(self, neighbor: str, peer: "Router") -> list[str]:
         """The prefixes that the router at the other end of a session is to announce and that are not here."""
@@ -266,29 +267,28 @@ class Router:
 
     def _apply(self, changed: Set[str]) -> bool:
         groups = self._routes.fib.groups
-        self._install(sorted(changed))
-        self._send(self._export.update(self.rib, changed))
+        ordered = sorted(changed)
+        self._install(ordered)
+        self._send(self._export.update(self.rib, ordered))
         return self._routes.fib.groups != groups
 
-    def _install(self, changed: Iterable[str]) -> None:
+    def _install(self, changed: Collection[str]) -> None:
         if wanted := self._wanted(changed):
             self._report(self._routes.update(wanted))
 
-    def _wanted(self, prefixes: Iterable[str]) -> dict[str, NextHops]:
+    def _wanted(self, prefixes: Collection[str]) -> dict[str, NextHops]:
         """What is originated here is reached here: a neighbor's path to it must not take its traffic away."""
         wanted: dict[str, NextHops] = {}
-        known: dict[int, NextHops] = {}  # the RIB gives prefixes with the same paths the same object
-        for prefix in prefixes:
-            if prefix in self.originated:
-                wanted[prefix] = NO_NEXT_HOPS
-            elif prefix in self._interior:
-                wanted[prefix] = self.next_hops(prefix)
-            else:
-                best = self.rib.best(prefix)
-                if id(best) not in known:
-                    known[id(best)] = self.next_hops(prefix)
-                wanted[prefix] = known[id(best)]
+        for best, group in self.rib.by_best(prefixes):
+            wanted |= dict.fromkeys(group, self._next_hops(best))
+        for prefix in self._interior.keys() & wanted.keys():
+            wanted[prefix] = self._interior[prefix].next_hops
+        for prefix in self.originated & wanted.keys():
+            wanted[prefix] = NO_NEXT_HOPS
         return wanted
+
+    def _next_hops(self, best: Iterable[Path]) -> NextHops:
+        return NO_NEXT_HOPS.union(*map(self._resolution.next_hops, best))
 
     def _resolve(self) -> set[str]:
         """The prefixes whose best paths changed with what can be resolved."""

@@ -8,7 +8,7 @@ the routes.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -100,7 +100,7 @@ class Export:
                 self._replayed = defaultdict(dict)
                 self._resynchronise = True
 
-    def update(self, rib: Rib, changed: Iterable[str]) -> list[str]:
+    def update(self, rib: Rib, changed: Collection[str]) -> list[str]:
         """The commands that bring ExaBGP up to date, given the prefixes whose best paths changed.
 
         Before the first snapshot has ended there are none; right after one, every prefix counts as changed.
@@ -109,11 +109,10 @@ class Export:
         self._gone = []
         if not self._synchronised:
             return lines
-        prefixes = set(changed)
         if self._resynchronise:
             self._resynchronise = False
-            prefixes.update(self._originated, rib.prefixes(), *self._told.values())
-        groups = self._by_path(rib, sorted(prefixes))
+            changed = sorted({*changed, *self._originated, *rib.prefixes()}.union(*self._told.values()))
+        groups = self._by_path(rib, changed)
         for peer, told in self._told.items():
             lines += self._difference(self._neighbors[peer], told, groups)
         return lines
@@ -126,14 +125,16 @@ class Export:
                 if attributes is not None and family is neighbor.family:
                     yield attributes, prefixes
 
-    def _by_path(self, rib: Rib, prefixes: Iterable[str]) -> Sequence[_Group]:
-        groups: dict[tuple[int, AddressFamily], _Group] = {}
-        for prefix in prefixes:
-            best = rib.best(prefix)
-            path = ORIGINATED if prefix in self._originated else best[0] if best else None
-            family = family_of(prefix)
-            groups.setdefault((id(path), family), (family, path, []))[2].append(prefix)
-        return list(groups.values())
+    def _by_path(self, rib: Rib, prefixes: Collection[str]) -> Sequence[_Group]:
+        own = [prefix for prefix in prefixes if prefix in self._originated]
+        learned = rib.by_best(prefix for prefix in prefixes if prefix not in self._originated)
+        groups = [(ORIGINATED, own), *((best[0] if best else None, group) for best, group in learned)]
+        return [
+            (family, path, part)
+            for path, group in groups
+            for family in AddressFamily
+            if (part := [prefix for prefix in group if family_of(prefix) is family])
+        ]
 
     def _difference(
         self, neighbor: NeighborConfig, told: dict[str, str], groups: Sequence[_Group]

@@ -163,7 +163,8 @@ class NeighborSettings:
     """How this router treats one neighbor.
 
     `next_hop_self` and `route_reflector_client` (RFC 4456) are for iBGP. `graceful_restart_s` is for how long
-    the neighbor's paths are kept while it restarts (RFC 4724); 0: not at all. Raises ValueError.
+    the neighbor is asked to keep this router's paths while it restarts (RFC 4724), as this router does for
+    the time that the neighbor asks for; 0: neither. Raises ValueError.
     """
 
     import_terms: tuple[Term, ...] = ()

@@ -102,11 +102,19 @@ class Rib:
         return self._rewrite(list(self._table), lambda paths: paths)
 
     def best(self, prefix: str) -> tuple[Path, ...]:
-        """The paths to use, at most `maximum_paths`; the first is the best, for advertising.
-
-        Prefixes with the same paths get the same object.
-        """
+        """The paths to use, at most `maximum_paths`; the first is the best, for advertising."""
         return self._table.get(prefix, _NOTHING).best
+
+    def by_best(self, prefixes: Iterable[str]) -> Iterator[tuple[tuple[Path, ...], list[str]]]:
+        """The best paths of many prefixes; those that have the same are together."""
+        groups: dict[_Choice, list[str]] = {}
+        for prefix in prefixes:
+            choice = self._table.get(prefix, _NOTHING)
+            if choice in groups:
+                groups[choice].append(prefix)
+            else:
+                groups[choice] = [prefix]
+        return ((choice.best, group) for choice, group in groups.items())
 
     def prefixes(self) -> Iterator[str]:
         """Every prefix that has a best path."""
