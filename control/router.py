@@ -113,7 +113,8 @@ class Router:
         self._restarts = Restarts()
         self._export = Export(config, self.originated)
         self._report(routes.originate(self.originated))
-        self._install(interior)
+        # What an earlier router installed waits for all else: apart from it, it would need groups of its own.
+        self._install([prefix for prefix in interior if routes.fib.group_id(prefix) is None])
 
     def receive(self, events: Sequence[Event], now_ns: int) -> bool:
         """Takes what the speaker reported, in order; whether nexthop groups changed.
@@ -131,8 +132,8 @@ class Router:
                 self._keep_down(event)
             else:
                 changed |= self._heard(session, event, now_ns)
-        moved = self._apply(changed)
         told_all = any(isinstance(event, SnapshotEnd) for event in events)
+        moved = self._apply(changed, told_all)
         begun = {event.neighbor for event in events if isinstance(event, SessionUp)}
         self._send(
             [
@@ -141,8 +142,6 @@ class Router:
                 if neighbor in self._restarting and self.sessions[neighbor].up
             ]
         )
-        if told_all:
-            self.drop_stale_routes()
         return moved
 
     def next_deadline_ns(self) -> int | None:
@@ -265,10 +264,13 @@ class Router:
         """What a neighbor is to know now: attributes, and the prefixes that have them."""
         return self._export.announcements(self.rib, neighbor)
 
-    def _apply(self, changed: Set[str]) -> bool:
+    def _apply(self, changed: Set[str], told_all: bool = False) -> bool:
         groups = self._routes.fib.groups
         ordered = sorted(changed)
-        self._install(ordered)
+        if told_all:
+            self.drop_stale_routes()
+        else:
+            self._install(ordered)
         self._send(self._export.update(self.rib, ordered))
         return self._routes.fib.groups != groups
 

@@ -5,7 +5,7 @@ from collections import Counter
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from control.routes.fib import GROUP_IDS, NEXTHOP_IDS, Fib
 from control.routes.messages import ROUTE_METRIC, RTPROT_BGP
@@ -61,9 +61,12 @@ class FibAgainstKernel(RuleBasedStateMachine):
         self.kernel = ModelKernel()
         self.fib = Fib()
         self.wanted: dict[Prefix, NextHops] = {}
+        self.lost: set[tuple[int, str]] = set()
+        """Ways that only BFD gave up: the kernel knows nothing of them."""
 
     def over_up_links(self, wanted: NextHops) -> NextHops:
-        return frozenset(hop for hop in wanted if hop.ifindex not in self.kernel.down)
+        usable = (hop for hop in wanted if (hop.ifindex, hop.family_name) not in self.lost)
+        return frozenset(hop for hop in usable if hop.ifindex not in self.kernel.down)
 
     def carry_out(self, operations: list[Operation]) -> None:
         """One by one: a prefix that is not withdrawn goes by its old or its new next hops at every step."""
@@ -79,7 +82,7 @@ class FibAgainstKernel(RuleBasedStateMachine):
         routes = dict(self.kernel.routes)
         self.wanted.update(changed)
         self.carry_out(self.fib.update(changed))
-        if not self.kernel.down:
+        if not self.kernel.down and not self.lost:
             self.check_ids_stay(routes)
 
     @rule(wanted=any_changes)
@@ -98,12 +101,27 @@ class FibAgainstKernel(RuleBasedStateMachine):
     @rule(link=st.sampled_from(LINKS))
     def regain_link(self, link: int) -> None:
         self.kernel.link_up(link)
+        self.lost -= {(link, family) for family in FAMILIES}
         self.fib.link_up(link)
         self.carry_out(self.fib.update({}))
 
+    @rule(link=st.sampled_from(LINKS), family=st.sampled_from(FAMILIES))
+    def lose_way(self, link: int, family: str) -> None:
+        self.lost.add((link, family))
+        self.carry_out(self.fib.link_down(link, [family]))
+
+    @precondition(lambda self: self.lost)
+    @rule(data=st.data())
+    def regain_way(self, data: st.DataObject) -> None:
+        link, family = data.draw(st.sampled_from(sorted(self.lost)))
+        self.lost.remove((link, family))
+        if link not in self.kernel.down:
+            self.fib.link_up(link, [family])
+            self.carry_out(self.fib.update({}))
+
     @rule()
     def adopt(self) -> None:
-        down = itertools.product(self.kernel.down, FAMILIES)
+        down = self.lost.union(itertools.product(self.kernel.down, FAMILIES))
         adopting = Fib.from_kernel(self.kernel.dump(), down)
         assert adopting.reconcile(self.wanted) == []
         self.fib = adopting
