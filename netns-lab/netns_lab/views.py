@@ -15,7 +15,7 @@ from dataplane.namespace import NAMESPACE_DIRECTORY
 from netns_lab.bfd_views import bfd_by_link, bfd_by_session
 from netns_lab.expected_prefixes import expected_prefixes
 from netns_lab.impairments import impairment_documents
-from netns_lab.plan import ETHERNET
+from netns_lab.plan import ETHERNET, NodePlan
 from netns_lab.processes import last_line
 from netns_lab.rates import Readings, direction_documents
 from netns_lab.session_views import session_document
@@ -24,7 +24,6 @@ from netns_lab.speakers import InstalledRoute
 if TYPE_CHECKING:
     from control.router import Router, Session
     from netns_lab.controller import Controller
-    from netns_lab.speakers import LabRouter
 
 EVENTS_SHOWN = 20
 NS_PER_S = 1e9
@@ -142,7 +141,7 @@ class Views:
                     "kind": node.kind,
                     "namespace": node.namespace,
                     "asn": node.asn,
-                    "bgp": None if speaker is None else "running" if pid else _without_speaker(router),
+                    "bgp": _bgp_state(node, pid, router.speaker.held if router else other is None),
                     "daemon": node.daemon if node.asn is not None else None,
                     "daemon_pid": pid,
                     "exabgp_pid": pid if router else None,
@@ -296,8 +295,11 @@ class Views:
             yield daemon.node.name, daemon.installed()
 
 
-def _without_speaker(router: LabRouter | None) -> str:
-    return "dead" if router and router.speaker.held else "restarting"
+def _bgp_state(node: NodePlan, pid: int | None, dead: bool) -> str | None:
+    """What the speaker of a node does; None where it has none of ours."""
+    if node.asn is None or node.daemon == "external":
+        return None
+    return "running" if pid else "dead" if dead else "restarting"
 
 
 def _carrier(end: EndState) -> bool | None:

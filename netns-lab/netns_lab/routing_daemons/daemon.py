@@ -1,6 +1,7 @@
 """What BIRD and FRR have in common: files, processes in a node, and sessions to be asked for."""
 
 import shlex
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -55,6 +56,10 @@ class RoutingDaemon(ABC):
             new.touch(0o600)
             new.write_text(text)
             new.replace(self.folder / name)
+
+    def remove_files(self) -> None:
+        """Takes them away, and the sockets that ended processes have left."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _command(self, place: str, arguments: Iterable[object]) -> str:
         """What sh is to become."""

@@ -104,6 +104,7 @@ class DaemonRouter:
         await self.detach()
         for process in reversed(self.processes):
             await process.stop(first)
+        self.daemon.remove_files()
 
     async def change(self, plan: LabPlan, node: NodePlan) -> bool:
         """Goes by another plan of the same node where the daemon can while it runs; whether it could."""
@@ -127,7 +128,7 @@ class DaemonRouter:
         return [process.problem() for process in self.processes if process.pid is None]
 
     def missing(self) -> list[str]:
-        """A sentence for each session that is not up, or has brought less than its peer originates."""
+        """A sentence for each session that is not up or has no BFD yet, or has brought too few prefixes."""
         found = []
         for session in self.plan.sessions_of(self.node.name):
             _, peer = session.seen_from(self.node.name)
@@ -137,6 +138,8 @@ class DaemonRouter:
                 found.append(f"{self.node.name}: no session with {over}")
             elif state.prefixes < (expected := len(expected_prefixes(self.plan, session, self.node.name))):
                 found.append(f"{self.node.name}: {state.prefixes} of {expected} prefixes heard from {over}")
+            elif state.bfd not in (None, "up") and self.plan.node(peer.node).daemon != "external":
+                found.append(f"{self.node.name}: BFD with {over} is {state.bfd}")
         return found
 
     def session_documents(self) -> list[Document]:
