@@ -107,8 +107,9 @@ def compare(running: LabPlan, wanted: LabPlan) -> Difference:
     changes += [change for node in wanted.nodes if (change := _node_change(nodes.get(node.name), node))]
     remade = {change.name for change in changes if change.action == "made anew"}
     changes += [Change("link", name, "removed") for name in links if name not in left_links]
+    before, after = running.sessions_by_link(), wanted.sessions_by_link()
     for link in wanted.links:
-        sessions = running.sessions_over(link.name), wanted.sessions_over(link.name)
+        sessions = before.get(link.name, []), after.get(link.name, [])
         if change := _link_change(links.get(link.name), link, sessions, remade):
             changes.append(change)
     return Difference(running, wanted, tuple(changes))

@@ -1,6 +1,7 @@
 """`quadlink up --dry-run`: the plan of a topology, or what would change in a lab that runs. No secrets."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -38,11 +39,12 @@ def print_difference(difference: Difference, output: Output) -> None:
 
 def plan_document(plan: LabPlan) -> Document:
     """What `up` would make, as JSON types."""
+    sessions = plan.sessions_by_link()
     return {
         "lab": plan.name,
         "directory": str(LabDirectory(plan.name).path),
         "nodes": [_node(node) for node in plan.nodes],
-        "links": [_link(plan, link) for link in plan.links],
+        "links": [_link(link, sessions.get(link.name, [])) for link in plan.links],
         "sessions": [_session(session) for session in plan.sessions],
     }
 
@@ -78,7 +80,7 @@ def _interface(interface: InterfacePlan) -> Document:
     }
 
 
-def _link(plan: LabPlan, link: LinkPlan) -> Document:
+def _link(link: LinkPlan, sessions: Iterable[SessionPlan]) -> Document:
     return {
         "name": link.name,
         "type": link.type,
@@ -88,7 +90,7 @@ def _link(plan: LabPlan, link: LinkPlan) -> Document:
         else None,
         "endpoints": [{"node": end.node, "interface": end.name} for end in link.ends],
         "impairments": impairment_documents([end.node for end in link.ends], link.impairments),
-        "sessions": [_session(session) for session in plan.sessions_over(link.name)],
+        "sessions": [_session(session) for session in sessions],
     }
 
 

@@ -260,6 +260,14 @@ class LabPlan:
         """Every BGP session that `node` speaks, in link order."""
         return tuple(session for session in self.sessions if any(end.node == node for end in session.ends))
 
+    def sessions_by_link(self) -> dict[str, list[SessionPlan]]:
+        """The sessions over each link that has any."""
+        by_link: dict[str, list[SessionPlan]] = {}
+        for session in self.sessions:
+            for link in session.links:
+                by_link.setdefault(link, []).append(session)
+        return by_link
+
     def sessions_over(self, link: str) -> tuple[SessionPlan, ...]:
         """Every BGP session between the ends of a link that this link, alone or with others, joins."""
         return tuple(session for session in self.sessions if link in session.links)

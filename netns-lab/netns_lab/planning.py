@@ -34,7 +34,7 @@ from netns_lab.plan import (
     SessionPlan,
     seen_from,
 )
-from netns_lab.session_planning import far_ends, plan_bfd, plan_sessions
+from netns_lab.session_planning import next_hops_outside, plan_bfd, plan_sessions
 
 if TYPE_CHECKING:
     from netns_lab.addressing import AddressPlan
@@ -153,6 +153,7 @@ def _interior(
         for index, link in enumerate(topology.links)
         if all(end in speakers for end in link.ends) and len({speakers[end].asn for end in link.ends}) == 1
     ]
+    outside = next_hops_outside(sessions)
     routes: dict[str, tuple[InteriorRoute, ...]] = {}
     for family, version in FAMILIES.items():
         adjacencies = []
@@ -164,7 +165,7 @@ def _interior(
                     adjacencies.append(Adjacency(here.node, there.node, link.cost, hop))
         targets = {
             name: [str(address.ip) for address in addresses.loopbacks[name] if address.version == version]
-            + far_ends(name, family, sessions)
+            + outside.get((name, family), [])
             for name in speakers
         }
         for name, found in interior_routes(adjacencies, targets).items():

@@ -102,11 +102,12 @@ def _paths(plan: LabPlan, router: str, edges: Mapping[str, Iterable[str]]) -> Ma
 def _edges(plan: LabPlan, family: Family, failed: Failed) -> Mapping[str, set[str]]:
     """The routers that each router has a working link and a session with."""
     edges: defaultdict[str, set[str]] = defaultdict(set)
+    sessions = plan.sessions_by_link()
     for link in plan.links:
         one, other = (end.node for end in link.ends)
         if link.name in failed.links or {one, other} & failed.nodes:
             continue
-        if any(session.family == family for session in plan.sessions_over(link.name)):
+        if any(session.family == family for session in sessions.get(link.name, [])):
             edges[one].add(other)
             edges[other].add(one)
     return edges

@@ -71,50 +71,53 @@ def plan_sessions(
 ) -> tuple[SessionPlan, ...]:
     """Every BGP session, in link order; a password that nobody gives is the running lab's, else a new one."""
     passwords = _Passwords(random_bytes, running)
+    inside = _links_inside(topology)
     sessions: list[SessionPlan] = []
-    joined: dict[frozenset[str], list[str]] = {}
-    for link in topology.links:
-        if link.peer and (speakers := _speakers(topology, link)) and _same_as(speakers):
-            joined.setdefault(frozenset(link.ends), []).append(link.name)
     for index, link in enumerate(topology.links):
         speakers = _speakers(topology, link) if link.peer else None
         if not speakers:
             continue
-        if not _same_as(speakers):
-            pairs = _common(addresses, index, link)
-            links: tuple[str, ...] = (link.name,)
-            interfaces = tuple(end.interface for end in link.endpoints)
-        elif links := tuple(joined.pop(frozenset(link.ends), ())):
-            pairs, interfaces = _loopbacks(addresses, link.ends), (LOOPBACK, LOOPBACK)
+        if _same_as(speakers):
+            links = tuple(inside.pop(frozenset(link.ends), ()))  # none where an earlier link joins them, too
+            pairs, interfaces = _loopbacks(addresses, link.ends), [LOOPBACK, LOOPBACK]
         else:
-            continue  # joined by an earlier link
+            links = (link.name,)
+            pairs, interfaces = _common(addresses, index, link), [end.interface for end in link.endpoints]
+        if not links:
+            continue
         password = passwords.of(speakers, link.ends, links)
-        one, other = link.ends
-        settings = (
-            _settings(speakers[0], other, links, internal=interfaces[0] == LOOPBACK),
-            _settings(speakers[1], one, links, internal=interfaces[0] == LOOPBACK),
-        )
+        settings = [_settings(*it, links) for it in zip(speakers, reversed(link.ends), strict=True)]
         for family, pair in pairs.items():
-            ends = tuple(
+            one, other = (
                 SessionEnd(node, interface, address, bgp.asn, timers_of(bgp).hold_time_s, how)
                 for node, interface, address, bgp, how in zip(
                     link.ends, interfaces, pair, speakers, settings, strict=True
                 )
             )
-            sessions.append(SessionPlan(family, links, (ends[0], ends[1]), password))
+            sessions.append(SessionPlan(family, links, (one, other), password))
     return tuple(sessions)
 
 
-def far_ends(node: str, family: Family, sessions: Iterable[SessionPlan]) -> list[str]:
-    """The addresses of other ASes that a router tells its own AS as next hops, instead of itself."""
-    pairs = [
-        (session, *session.seen_from(node))
-        for session in sessions
-        if session.family == family and node in [end.node for end in session.ends]
-    ]
-    if all(local.settings.next_hop_self for session, local, _ in pairs if session.internal):
-        return []
-    return [peer.address for session, _, peer in pairs if not session.internal]
+def next_hops_outside(sessions: Iterable[SessionPlan]) -> dict[tuple[str, Family], list[str]]:
+    """By router and family: the addresses of other ASes that it tells its own AS as next hops, not itself."""
+    outside: dict[tuple[str, Family], list[str]] = {}
+    leaves_them: set[str] = set()
+    for session in sessions:
+        for local, peer in (session.ends, session.ends[::-1]):
+            if not session.internal:
+                outside.setdefault((local.node, session.family), []).append(peer.address)
+            elif not local.settings.next_hop_self:
+                leaves_them.add(local.node)
+    return {(node, family): found for (node, family), found in outside.items() if node in leaves_them}
+
+
+def _links_inside(topology: Topology) -> dict[frozenset[str], list[str]]:
+    """The links that peer inside an AS, by the two nodes that they join."""
+    links: dict[frozenset[str], list[str]] = {}
+    for link in topology.links:
+        if link.peer and (speakers := _speakers(topology, link)) and _same_as(speakers):
+            links.setdefault(frozenset(link.ends), []).append(link.name)
+    return links
 
 
 class _Passwords:
@@ -169,15 +172,15 @@ def _loopbacks(addresses: AddressPlan, nodes: Pair) -> dict[Family, Pair]:
     return pairs
 
 
-def _settings(bgp: Bgp, peer: str, links: tuple[str, ...], *, internal: bool) -> NeighborSettings:
+def _settings(bgp: Bgp, peer: str, links: tuple[str, ...]) -> NeighborSettings:
     neighbor = bgp.neighbors.get(peer, Neighbor())
     limit = neighbor.maximum_prefixes
     return NeighborSettings(
         import_terms=_terms(neighbor.import_terms, links),
         export_terms=_terms(neighbor.export_terms, links),
         maximum_prefixes=MaximumPrefixes(limit.count, LimitAction(limit.action)) if limit else None,
-        next_hop_self=internal and neighbor.next_hop_self,
-        route_reflector_client=internal and neighbor.route_reflector_client,
+        next_hop_self=neighbor.next_hop_self,
+        route_reflector_client=neighbor.route_reflector_client,
         graceful_restart_s=bgp.graceful_restart_s or 0,
     )
 

@@ -327,9 +327,7 @@ def sessions_of(plan: LabPlan, node: NodePlan, interfaces: Mapping[str, Interfac
         local, peer = session.seen_from(node.name)
         over = ways.get(peer.address, set()) if session.internal else {local.interface}
         ifindexes = frozenset(_ifindex(interfaces, name) for name in over)
-        sessions.append(
-            Session(peer.address, peer.node, ", ".join(session.links), local.interface, ifindexes)
-        )
+        sessions.append(Session(peer.address, peer.node, " ".join(session.links), local.interface, ifindexes))
     return sessions
 
 
