@@ -168,9 +168,13 @@ class Router:
         self._export.originate(self.originated)
         self._apply(changed)
 
-    def drain(self, neighbors: frozenset[str]) -> None:
-        """Moves traffic away from the sessions with these neighbors, and no others, both ways (RFC 8326)."""
-        self._export.drain(neighbors)
+    def drain(self, neighbors: frozenset[str], leaving: frozenset[str] = frozenset()) -> None:
+        """Moves traffic away from the sessions with these neighbors, and no others, both ways (RFC 8326).
+
+        The paths of those that are `leaving` all others are asked to use last, while this router itself
+        goes on to use them: it is to be drained of them once the others have heard.
+        """
+        self._export.drain(neighbors, leaving)
         self._apply(self.rib.drain(neighbors))
 
     def leak(self, on: bool) -> None:
@@ -250,6 +254,18 @@ class Router:
         if prefix in self._interior:
             return self._interior[prefix].next_hops
         return self._next_hops(self.rib.best(prefix))
+
+    def prefix_over(self, ifindexes: Set[int]) -> str | None:
+        """A prefix that BGP brought and whose traffic goes over one of these interfaces; None without one."""
+        looked_at: set[int] = set()  # prefixes with the same paths have the same object
+        for prefix in self.rib.prefixes():
+            best = self.rib.best(prefix)
+            if id(best) in looked_at or prefix in self._interior or prefix in self.originated:
+                continue
+            looked_at.add(id(best))
+            if any(hop.ifindex in ifindexes for hop in self.next_hops(prefix)):
+                return prefix
+        return None
 
     def unheard(self, neighbor: str, peer: "Router") -> list[str]:
         """The prefixes that the router at the other end of a session is to announce and that are not here."""

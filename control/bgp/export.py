@@ -52,6 +52,7 @@ class Export:
         self._neighbors = {neighbor.peer_address: neighbor for neighbor in config.neighbors}
         self._originated = frozenset(originated)
         self._drained: frozenset[str] = frozenset()
+        self._leaving: frozenset[str] = frozenset()
         self._leaking = False
         self._held: set[str] = set()
         self._told: dict[str, dict[str, str]] = {}
@@ -64,10 +65,13 @@ class Export:
         """Takes in what this router originates from now on; `update` is to be told which changed."""
         self._originated = prefixes
 
-    def drain(self, neighbors: frozenset[str]) -> None:
-        """Asks these neighbors, and no others, to use what they are told last (RFC 8326)."""
-        self._resynchronise |= neighbors != self._drained
-        self._drained = neighbors
+    def drain(self, neighbors: frozenset[str], leaving: frozenset[str] = frozenset()) -> None:
+        """Asks these neighbors, and no others, to use what they are told last (RFC 8326).
+
+        The paths of those that are `leaving` all others are asked to use last.
+        """
+        self._resynchronise |= (neighbors, leaving) != (self._drained, self._leaving)
+        self._drained, self._leaving = neighbors, leaving
 
     def leak(self, on: bool) -> None:
         """Leaves export policy and NO_EXPORT out, as a router whose policy was lost would."""
@@ -167,7 +171,7 @@ class Export:
         terms = () if self._leaking else neighbor.settings.export_terms
         for term, part in by_term(terms, attributes.communities, prefixes):
             accepted = term.applied(attributes, self._asn)
-            if accepted is not None and neighbor.peer_address in self._drained:
+            if accepted is not None and self._is_last(neighbor.peer_address, path):
                 communities = dict.fromkeys((*accepted.communities, GRACEFUL_SHUTDOWN))
                 accepted = replace(accepted, communities=tuple(communities))
             yield accepted, next_hop, part
@@ -183,6 +187,10 @@ class Export:
         if neighbor.peer_asn in path.attributes.as_path:
             return False
         return self._leaking or not {NO_EXPORT, NO_EXPORT_SUBCONFED} & set(communities)
+
+    def _is_last(self, peer: str, path: Path) -> bool:
+        """Whether a neighbor is asked to use a path last."""
+        return peer in self._drained or (path.neighbor in self._leaving and peer not in self._leaving)
 
     def _is_client(self, peer: str) -> bool:
         return self._neighbors[peer].settings.route_reflector_client

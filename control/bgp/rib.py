@@ -125,16 +125,20 @@ class Rib:
         return frozenset(prefix for prefix in self._table if self._path(prefix, neighbor))
 
     def lacking(self, neighbor: str, attributes: PathAttributes, prefixes: Sequence[str]) -> list[str]:
-        """Of prefixes that this neighbor announces so, those to be taken in that have not been heard yet."""
+        """Of prefixes that this neighbor announces so, those to be taken in that have not been heard yet, or
+        not whether they are to be used last."""
         if neighbor in self.above_limit:
             return []
-        has_path = {_NOTHING: False}
         lacking = []
         for accepted, part in self._imported(self._neighbors[neighbor], attributes, prefixes):
-            for prefix in part if accepted else ():
+            if accepted is None:
+                continue
+            has_path = {_NOTHING: False}
+            for prefix in part:
                 choice = self._table.get(prefix, _NOTHING)
                 if choice not in has_path:
-                    has_path[choice] = any(path.neighbor == neighbor for path in choice.paths)
+                    heard = (path.attributes for path in choice.paths if path.neighbor == neighbor)
+                    has_path[choice] = any(_is_last(it) == _is_last(accepted) for it in heard)
                 if not has_path[choice]:
                     lacking.append(prefix)
         return lacking
@@ -189,7 +193,7 @@ class Rib:
 
     def _preference(self, neighbor: str, attributes: PathAttributes) -> int:
         """RFC 4271 section 9.1.1; the last to be used: RFC 8326."""
-        if neighbor in self._drained or GRACEFUL_SHUTDOWN in attributes.communities:
+        if neighbor in self._drained or _is_last(attributes):
             return 0
         return DEFAULT_LOCAL_PREF if attributes.local_pref is None else attributes.local_pref
 
@@ -254,3 +258,8 @@ class Rib:
             best = best_paths(paths, self._cost)[: self._maximum_paths]
             choice = self._choices[paths] = _Choice(paths, best)
         return choice
+
+
+def _is_last(attributes: PathAttributes) -> bool:
+    """Whether who announced a path asks to use it last (RFC 8326)."""
+    return GRACEFUL_SHUTDOWN in attributes.communities

@@ -60,7 +60,8 @@ class Controller:
         self.daemons = DaemonRouters(directory, self.log, now_ns)
         self.services = Services(directory, self.log)
         self.impairing = Impairing(self)
-        self.views = Views(self, map_counters(directory.counters))
+        self.counters = map_counters(directory.counters)
+        self.views = Views(self, self.counters)
         self._awaiting: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
         self.stopping = asyncio.Event()

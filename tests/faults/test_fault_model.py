@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from netns_lab.directory import LabError
-from netns_lab.faults.model import MAINTENANCE, Fault, refusal
+from netns_lab.faults.model import CUT, Fault, refusal
 from netns_lab.faults.registry import Registry
 from netns_lab.faults.request import read_fault
 from netns_lab.faults.routers import RouterWish, wish
@@ -96,10 +96,12 @@ def test_the_file_gives_the_next_controller_what_the_last_one_had(quad: LabPlan,
 def test_a_router_is_held_drained_and_flooded_until_the_last_fault_that_says_so_has_ended(
     quad: LabPlan,
 ) -> None:
-    one = quad.sessions_over("ch1")
-    maintenance = [replace(read(quad, "link", name, "carrier"), mode=MAINTENANCE) for name in ("ch1", "ch2")]
-    assert wish("aws", maintenance[:1], quad).drained == {each.seen_from("aws")[1].address for each in one}
-    assert len(wish("gcp", maintenance, quad).drained) == 4
+    upkeep = [read(quad, "link", name, "maintenance") for name in ("ch1", "ch2")]
+    over_one = {each.seen_from("aws")[1].address for each in quad.sessions_over("ch1")}
+    assert wish("aws", upkeep[:1], quad) == RouterWish(leaving=frozenset(over_one))
+    cut = [replace(fault, phase=CUT) for fault in upkeep]
+    assert wish("aws", [cut[0], upkeep[1]], quad).drained == over_one
+    assert len(wish("gcp", cut, quad).drained) == 4
     assert wish("aws", [], quad) == RouterWish()
     dead, killed = read(quad, "node", "aws", "dead"), read(quad, "bgp", "aws", "speaker-killed", 3)
     assert wish("aws", [dead], quad).held

@@ -13,6 +13,7 @@ from netns_lab.state import load_plan
 
 from dataplane.client import EngineClient
 from tests.lab.harness import Lab, quadlink
+from tests.lab.probing import probes
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.lab
@@ -184,3 +185,19 @@ def test_a_stalled_controller_goes_on_in_time_or_when_healed_and_a_killed_one_is
     square.run("fail", "controller", "--mode", "killed")
     eventually(lambda: square.json("inspect", "links")["pids"]["controller"] != controller)
     eventually(lambda: faults(square) == {})
+
+
+def test_maintenance_loses_nothing_also_where_the_controller_ends_in_the_middle(square: Lab) -> None:
+    with probes(square.plan) as running:
+        cut = square.json("fail", "node", "north", "--mode", "maintenance")
+        assert cut["id"] == "node north maintenance"
+        assert states(square)["west-north"] == states(square)["north-east"] == "cut"
+        assert square.paths("west", "10.2.0.0/16") == 1
+        refused = square.run("fail", "node", "south", "--mode", "maintenance")
+        assert (refused.returncode, "no other way to" in refused.stderr) == (2, True)
+        kill_controller(square)
+        assert set(faults(square)) == {"node north maintenance"}
+        square.run("heal")
+        assert faults(square) == {}
+        eventually(lambda: whole(square), WAIT_S)
+    assert running.lost == 0

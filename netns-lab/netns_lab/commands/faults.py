@@ -54,6 +54,7 @@ def fail_link(
     one-way   only the frames of one end are lost
     flap      carrier is lost for the first half of every period
     brownout  it is impaired, over what it is impaired by otherwise
+    maintenance  traffic is moved away first (RFC 8326), then both ends lose carrier
 
     \b
     Examples:
@@ -79,6 +80,7 @@ def fail_node(
     \b
     dead      its links lose carrier, its daemons and services get SIGKILL, it forwards nothing
     frozen    every frame from and to it is lost, carrier stays; what runs in it is not told
+    maintenance  traffic is moved away first (RFC 8326), then its links lose carrier
 
     \b
     Examples:

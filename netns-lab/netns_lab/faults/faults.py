@@ -18,7 +18,10 @@ from netns_lab.clock import wall_time
 from netns_lab.directory import LabError
 from netns_lab.event_log import EventKind
 from netns_lab.faults.controllers import ControllerFaults
+from netns_lab.faults.maintenance import Maintenance
 from netns_lab.faults.model import (
+    CUT,
+    MAINTENANCE,
     MODES,
     TEXTS,
     WIRE_MODES,
@@ -62,12 +65,13 @@ class Faults:
         wires = WireFaults(controller, self._registry)
         routers = RouterFaults(controller, self._registry, self._ended)
         itself = ControllerFaults(controller, self._ended)
+        self._maintenance = Maintenance(controller, self._registry, self._ended)
         self._actors: dict[str, Actor] = {
             **dict.fromkeys(WIRE_MODES, wires),
             **dict.fromkeys(MODES[FaultKind.BGP], routers),
             **dict.fromkeys(MODES[FaultKind.CONTROLLER], itself),
+            MAINTENANCE: self._maintenance,
         }
-        self._changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -99,52 +103,49 @@ class Faults:
         options: dict[str, Any] | None = None,
     ) -> Document:
         """Begins a fault, for a time if one is given; `t_ns` is the moment just before."""
-        async with self._changing:
-            fault = read_fault(
-                self._controller.plan, self._controller.now_ns(), kind, name, mode, for_s, options or {}
-            )
-            if (why := refusal(fault, self._active())) is not None:
-                raise LabError(why)
-            for_s = None if fault.until_ns is None else (fault.until_ns - fault.since_ns) / NS_PER_S
-            self._registry.put(fault)
-            try:
-                t_ns = await self._actors[mode].begin(fault, for_s)
-            except BaseException:
-                self._registry.take(fault.id)
-                with contextlib.suppress(LabError):
-                    await self._actors[mode].end(fault)
-                raise
-            late_ns = t_ns - fault.since_ns
-            until_ns = None if fault.until_ns is None else fault.until_ns + late_ns
-            fault = replace(fault, since_ns=t_ns, until_ns=until_ns)
+        controller = self._controller
+        fault = read_fault(controller.plan, controller.now_ns(), kind, name, mode, for_s, options or {})
+        if (why := refusal(fault, self._active())) is not None:
+            raise LabError(why)
+        for_s = None if fault.until_ns is None else (fault.until_ns - fault.since_ns) / NS_PER_S
+        self._registry.put(fault)
+        try:
+            t_ns = await self._actors[mode].begin(fault, for_s)
+        except BaseException:
+            self._registry.take(fault.id)
+            with contextlib.suppress(LabError):
+                await self._actors[mode].end(fault)
+            raise
+        if (known := self._registry.get(fault.id)) is not None:  # it was not healed at once
+            until_ns = None if fault.until_ns is None else fault.until_ns + t_ns - fault.since_ns
+            fault = replace(known, since_ns=t_ns, until_ns=until_ns)
             self._registry.put(fault)
             self._set_alarm(fault)
-            text = f"{fault.subject} failed ({mode})"
-            reached = {"links": fault.links, "nodes": fault.nodes}
-            self._controller.log.add(EventKind.FAULT, name, text, t_ns, mode=mode, fault=kind, **reached)
+        reached = {"links": fault.links, "nodes": fault.nodes}
+        text = f"{fault.subject} failed ({mode})"
+        controller.log.add(EventKind.FAULT, name, text, t_ns, mode=mode, fault=kind, **reached)
         return {"kind": kind, "name": name, "mode": mode, "t_ns": t_ns, "id": fault.id}
 
     async def heal(self, kind: str | None = None, name: str | None = None) -> Document:
         """Ends every fault, or those of one thing."""
         if kind is not None and name is not None:
             reach(self._controller.plan, kind, name)
-        healed = []
-        async with self._changing:
-            for fault in self._active():
-                if kind not in (None, fault.kind) or name not in (None, fault.name):
-                    continue
-                healed.append(fault.subject)
-                if self._registry.take(fault.id) is None:
-                    self._controller.running_engine().heal(fault.name)
-                else:
-                    self._tell_end(fault, await self._actors[fault.mode].end(fault))
-        return {"healed": list(dict.fromkeys(healed))}
+        known, others = (
+            [it for it in faults if kind in (None, it.kind) and name in (None, it.name)]
+            for faults in (self._registry, self._others())
+        )
+        for fault in others:
+            self._controller.running_engine().heal(fault.name)
+        # Maintenance waits for sessions that other faults may keep away.
+        for fault in sorted(known, key=lambda fault: fault.mode == MAINTENANCE):
+            await self._finish(fault.id)
+        return {"healed": list(dict.fromkeys(fault.subject for fault in (*known, *others)))}
 
     def hear(self, event: FaultEvent) -> None:
         """Takes in that the engine began or ended a fault."""
         if event.id in event.links:  # another client of the engine's: its id is the link's name
             self._tell_other(event)
-        elif event.fault is None and event.id in self._registry:
+        elif event.fault is None:
             self._ended(event.id, event.t_ns)
 
     def documents(self) -> list[Document]:
@@ -159,7 +160,7 @@ class Faults:
 
     def _set_alarm(self, fault: Fault) -> None:
         """Has a fault end in time that the engine does not end."""
-        if fault.until_ns is not None and fault.mode not in WIRE_MODES:
+        if fault.until_ns is not None and fault.mode not in WIRE_MODES and fault.mode != MAINTENANCE:
             left_s = max(0.0, (fault.until_ns - self._controller.now_ns()) / NS_PER_S)
             asyncio.get_running_loop().call_later(left_s, self._ended, fault.id, fault.until_ns)
 
@@ -171,12 +172,18 @@ class Faults:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _finish(self, id: str, t_ns: int) -> None:
-        """Undoes what is left of a fault that ended by itself."""
-        async with self._changing:
-            if (fault := self._registry.take(id)) is not None:
-                await self._actors[fault.mode].end(fault)
-                self._tell_end(fault, t_ns)
+    async def _finish(self, id: str, t_ns: int | None = None) -> None:
+        """Undoes a fault, or what is left of one that ended by itself at t_ns."""
+        fault = self._registry.get(id)
+        if fault is None:
+            return
+        actor = self._actors[fault.mode]
+        if isinstance(actor, Maintenance) and fault.phase == CUT:
+            healed_ns = await actor.restore(fault)
+            t_ns = healed_ns if t_ns is None else t_ns
+        if self._registry.take(id) is not None:
+            ended_ns = await actor.end(fault)
+            self._tell_end(fault, ended_ns if t_ns is None else t_ns)
 
     def _tell_end(self, fault: Fault, t_ns: int) -> None:
         detail = {"mode": fault.mode, "fault": fault.kind}
@@ -190,10 +197,12 @@ class Faults:
             self._controller.log.add(EventKind.FAULT, event.id, text, event.t_ns, mode=event.fault)
 
     def _active(self) -> list[Fault]:
-        """The faults of the registry, and those that other clients of the engine began."""
+        return [*self._registry, *self._others()]
+
+    def _others(self) -> list[Fault]:
+        """What other clients of the engine began."""
         engine = self._controller.engine
-        states = engine.links() if engine else []
-        return [*self._registry, *(fault for state in states for fault in _others(state))]
+        return [fault for state in (engine.links() if engine else []) for fault in _others(state)]
 
     def _document(self, fault: Fault, now_ns: int) -> Document:
         until_ns = fault.until_ns

@@ -22,10 +22,12 @@ class FaultKind(StrEnum):
 
 
 MAINTENANCE = "maintenance"
-LINK_MODES = ("carrier", "silent", "one-way", "flap", "brownout")
+WARNING, DRAINING, CUT, RESTORING = "warning", "draining", "cut", "restoring"
+"""The phases of a maintenance."""
+LINK_MODES = ("carrier", "silent", "one-way", "flap", "brownout", MAINTENANCE)
 MODES: dict[FaultKind, tuple[str, ...]] = {
     FaultKind.LINK: LINK_MODES,
-    FaultKind.NODE: ("dead", "frozen"),
+    FaultKind.NODE: ("dead", "frozen", MAINTENANCE),
     FaultKind.GROUP: LINK_MODES,
     FaultKind.BGP: ("reset", "speaker-killed", "leak", "flood"),
     FaultKind.CONTROLLER: ("stalled", "killed"),
@@ -37,7 +39,7 @@ WIRE_MODES = {
     "frozen": FaultMode.SILENT,
 }
 """What the engine does to the links of a fault, by its mode; it ends that by itself in time."""
-EXCLUSIVE = ("carrier", "silent", "one-way", "flap", "dead", "frozen", "stalled", "killed")
+EXCLUSIVE = ("carrier", "silent", "one-way", "flap", "dead", "frozen", MAINTENANCE, "stalled", "killed")
 """Of these the same thing has one at a time: what another would do could not be told."""
 TEXTS = {
     "carrier": ("both ends lost carrier", "both ends get carrier back"),
@@ -50,6 +52,10 @@ TEXTS = {
         "carrier, daemons and forwarding come back",
     ),
     "frozen": ("every frame from and to it is lost, carrier stays", "frames pass again"),
+    MAINTENANCE: (
+        "traffic was moved away, then carrier was lost",
+        "carrier and sessions come back, then traffic",
+    ),
     "reset": ("sessions were ended", "they come up again by themselves"),
     "speaker-killed": ("ExaBGP got SIGKILL", "it is started again"),
     "leak": ("export policy is left out", "what it forbids is withdrawn"),
@@ -98,6 +104,8 @@ class Fault:
     until_ns: int | None = None
     links: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
+    phase: str = WARNING
+    """How far a maintenance is."""
 
     @property
     def id(self) -> str:

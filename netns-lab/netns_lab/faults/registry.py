@@ -30,11 +30,9 @@ class Registry:
     def __iter__(self) -> Iterator[Fault]:
         return iter(list(self._faults.values()))
 
-    def __contains__(self, id: str) -> bool:
-        return id in self._faults
-
-    def __getitem__(self, id: str) -> Fault:
-        return self._faults[id]
+    def get(self, id: str) -> Fault | None:
+        """The fault of that id; None where it is not there."""
+        return self._faults.get(id)
 
     def put(self, fault: Fault) -> None:
         """Takes a fault in, or what has changed of it."""

@@ -12,7 +12,7 @@ from ipaddress import ip_network
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from netns_lab.faults.model import MAINTENANCE, Fault, FaultKind, dead_nodes
+from netns_lab.faults.model import MAINTENANCE, WARNING, Fault, FaultKind, dead_nodes
 
 if TYPE_CHECKING:
     from control.router import Session
@@ -30,10 +30,12 @@ POLL_INTERVAL_S = 0.05
 @dataclass(frozen=True, slots=True)
 class RouterWish:
     """What all faults that are active want of one router: no speaker, traffic moved away from sessions with
-    neighbors, policy left out, so many prefixes more than agreed."""
+    neighbors, others asked to use the paths of some last, policy left out, so many prefixes more than
+    agreed."""
 
     held: bool = False
     drained: frozenset[str] = frozenset()
+    leaving: frozenset[str] = frozenset()
     leaks: bool = False
     flood: int = 0
 
@@ -43,20 +45,30 @@ def wish(name: str, faults: Iterable[Fault], plan: LabPlan) -> RouterWish:
     active = list(faults)
     own = {fault.mode: fault for fault in active if fault.kind == FaultKind.BGP and fault.nodes[0] == name}
     killed, flooding = own.get("speaker-killed"), own.get("flood")
-    going = {link for fault in active if fault.mode == MAINTENANCE for link in fault.links}
-    sessions = [session for session in plan.sessions_of(name) if going.issuperset(session.links)]
+    upkeep = [fault for fault in active if fault.mode == MAINTENANCE]
+    leaving, drained = (
+        _peers_over({link for fault in some for link in fault.links}, name, plan)
+        for some in (upkeep, [fault for fault in upkeep if fault.phase != WARNING])
+    )
     return RouterWish(
         held=name in dead_nodes(active) or (killed is not None and killed.until_ns is not None),
-        drained=frozenset(session.seen_from(name)[1].address for session in sessions),
+        drained=drained,
+        leaving=leaving,
         leaks="leak" in own,
         flood=(flooding.options.count or FLOOD_COUNT) if flooding is not None else 0,
     )
 
 
+def _peers_over(links: set[str], name: str, plan: LabPlan) -> frozenset[str]:
+    """The addresses of the peers to which a router has no other links than these."""
+    sessions = [session for session in plan.sessions_of(name) if links.issuperset(session.links)]
+    return frozenset(session.seen_from(name)[1].address for session in sessions)
+
+
 def equip(router: LabRouter, wanted: RouterWish) -> None:
     """Makes a router what is wanted of it, a flood aside; again, it changes nothing."""
     router.hold() if wanted.held else router.release()
-    router.router.drain(wanted.drained)
+    router.router.drain(wanted.drained, wanted.leaving)
     router.router.leak(wanted.leaks)
 
 

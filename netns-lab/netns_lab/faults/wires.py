@@ -20,6 +20,7 @@ class WireFaults:
     def __init__(self, controller: Controller, registry: Registry) -> None:
         self._controller = controller
         self._registry = registry
+        self._settling = asyncio.Lock()
 
     async def begin(self, fault: Fault, for_s: float | None) -> int:
         specification = wire_fault(fault, for_s)
@@ -40,6 +41,10 @@ class WireFaults:
 
     async def _settle(self, fault: Fault) -> None:
         """Makes the fault's nodes what all faults that are active leave of them."""
+        async with self._settling:
+            await self._settle_nodes(fault)
+
+    async def _settle_nodes(self, fault: Fault) -> None:
         controller, dead = self._controller, dead_nodes(self._registry)
         for name in fault.nodes:
             node = next((it for it in controller.plan.nodes if it.name == name), None)
