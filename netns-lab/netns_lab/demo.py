@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 from netns_lab.builder import running_lab
 from netns_lab.directory import NotReady
 from netns_lab.measurement import Measurement
-from netns_lab.measurement_report import timeline_lines
+from netns_lab.measurement_report import plaintext, timeline_lines
 from netns_lab.measuring import READY_TIMEOUT_S, FaultRequest, measure_fault, observation_s
 from netns_lab.output import Format, Output
-from netns_lab.stopwatch import PACKETS_PER_S_AND_FLOW, Stopwatch
+from netns_lab.stopwatch import Stopwatch
 
 QUAD = Path(__file__).resolve().parents[1] / "topologies" / "quad.yaml"
 TRAFFIC_LIMIT_S = 120.0
@@ -29,7 +29,8 @@ def run_demo(file: Path | None, output: Output, say: Callable[[str], None]) -> b
         say(f"{sessions} BGP sessions established, all prefixes installed")
         with Stopwatch(lab.directory, lab.plan, limit_s=TRAFFIC_LIMIT_S) as stopwatch:
             flows = len(stopwatch.flows)
-            say(f"{flows // 2} probe flows each way, {flows * PACKETS_PER_S_AND_FLOW} packets a second")
+            packets = flows * stopwatch.packets_per_s_and_flow
+            say(f"{flows // 2} probe flows each way, {packets} packets a second")
             link = stopwatch.busiest_link()
             for mode in MODES:
                 say(f"failing {link} ({mode})")
@@ -68,5 +69,6 @@ def _print_fault(fault: _Fault) -> None:
             f"  {way}: {outage.flows} flows used {fault.link}, dark for {outage.outage_ms_max:.1f} ms "
             f"(known to {outage.resolution_ms:.0f} ms), {outage.lost} packets lost"
         )
+    print(f"  plaintext: {plaintext(measurement)}")
     for doubt in measurement.doubts():
         print(f"  {doubt}")

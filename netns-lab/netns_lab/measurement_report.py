@@ -155,11 +155,16 @@ def report_lines(measurement: Measurement) -> Iterator[str]:
         f"p50 {_us(host.reference_us_median)} us, p99 {_us(host.reference_us_p99)} us"
     )
     yield f"prefixes: {it.prefixes}"
-    readable = [f"{count} probes on {link}" for link, count in measurement.readable.items()]
-    yield f"plaintext: {', '.join(readable) or 'none'}"
+    yield f"plaintext: {plaintext(measurement)}"
     for pair in sorted({str(result.pair) for result in measurement.partitioned}):
         yield f"partitioned: {pair}"
     yield from measurement.doubts()
+
+
+def plaintext(measurement: Measurement) -> str:
+    """Where probes could be read on MACsec wires, in words."""
+    readable = [f"{count} probes on {link}" for link, count in measurement.readable.items()]
+    return ", ".join(readable) or "none"
 
 
 def _row(way: dict[str, Any]) -> tuple[object, ...]:

@@ -59,7 +59,8 @@ class Stopwatch:
         between: tuple[str, str] | None = None,
     ) -> None:
         """The flows end after limit_s. `between` names the routers of the sites, the first two if None;
-        `flows_each_way` is as many as cover all paths if None. LabError where there are not two sites."""
+        `flows_each_way` is as many as cover all paths if None, and each is then the slower the more they are.
+        LabError where there are not two sites."""
         self.plan = plan
         self.sites = find_sites(plan, between)
         self.flows: tuple[Flow, ...] = ()
@@ -68,7 +69,7 @@ class Stopwatch:
         self._directory = directory
         self._limit_s = limit_s
         self._flows_each_way = flows_each_way
-        self._packets_per_s_and_flow = packets_per_s_and_flow
+        self.packets_per_s_and_flow = packets_per_s_and_flow
         self._opened = ExitStack()
 
     def __enter__(self) -> Self:
@@ -80,8 +81,11 @@ class Stopwatch:
             self.controller = opened.enter_context(ControllerClient(self._directory))
             self._prefixes = self._count_prefixes()
             self.flows = tuple(self._find_flows())
+            if self._flows_each_way is None:  # more flows than usual send as many packets
+                usual = 2 * LEAST_FLOWS_EACH_WAY
+                self.packets_per_s_and_flow = max(1, self.packets_per_s_and_flow * usual // len(self.flows))
             self._reference = reference_flow(self.plan, self.sites[0], len(self.flows))
-            self._session = self._start([*self.flows, self._reference], self._packets_per_s_and_flow, opened)
+            self._session = self._start([*self.flows, self._reference], self.packets_per_s_and_flow, opened)
             self._opened = opened.pop_all()
         return self
 
@@ -117,7 +121,7 @@ class Stopwatch:
             until_ns=until_ns,
             flows=self.flows,
             reference=self._reference,
-            packets_per_s_and_flow=self._packets_per_s_and_flow,
+            packets_per_s_and_flow=self.packets_per_s_and_flow,
             possible_paths=self._possible,
             prefixes=self._prefixes,
             sent=_between(records.sent, begin_ns, until_ns),

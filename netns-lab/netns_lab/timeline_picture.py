@@ -134,6 +134,10 @@ def _summary(measurement: Measurement) -> list[str]:
         for way in measurement.directions
         for outage in (measurement.outage(way),)
     ]
+    if measurement.partitioned:
+        lines.append(
+            f"{len(measurement.partitioned)} flows are partitioned: no way was left between their ends"
+        )
     known = f"outages are known to {measurement.resolution_ms:.1f} ms"
     return [*lines, f"{known}; the machine itself paused for {measurement.host.jitter_ms:.1f} ms at most"]
 
