@@ -48,8 +48,5 @@ class NetlinkKernel:
 
     def nexthops(self) -> list[KernelNexthop]:
         """The nexthop objects and groups there are now that BGP made: few, however many the routes."""
-        return [nexthop for nexthop in self.all_nexthops() if nexthop.protocol == RTPROT_BGP]
-
-    def all_nexthops(self) -> list[KernelNexthop]:
-        """The same whoever made them."""
-        return [decode_nexthop(message) for message in self._netlink.dump(*nexthop_dump())]
+        nexthops = map(decode_nexthop, self._netlink.dump(*nexthop_dump()))
+        return [nexthop for nexthop in nexthops if nexthop.protocol == RTPROT_BGP]

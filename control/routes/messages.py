@@ -89,9 +89,9 @@ def nexthop_dump() -> tuple[int, bytes]:
     return RTM_GETNEXTHOP, _NEXTHOP.pack(socket.AF_UNSPEC, 0, 0, 0)
 
 
-def route_dump(family: socket.AddressFamily) -> tuple[int, bytes]:
-    """Type and body of the question for the routes of one family that BGP made."""
-    return RTM_GETROUTE, _ROUTE.pack(family, 0, 0, 0, RT_TABLE_MAIN, RTPROT_BGP, 0, 0, 0)
+def route_dump(family: socket.AddressFamily, protocol: int = RTPROT_BGP) -> tuple[int, bytes]:
+    """Type and body of the question for the routes of one family that a protocol made."""
+    return RTM_GETROUTE, _ROUTE.pack(family, 0, 0, 0, RT_TABLE_MAIN, protocol, 0, 0, 0)
 
 
 def decode_nexthop(message: Message) -> KernelNexthop:

@@ -5,6 +5,10 @@ from pathlib import Path
 import pytest
 from netns_lab import debian_packages
 from netns_lab.debian_packages import PackagesUnavailable, cached, fetch_program, find_program
+from netns_lab.directory import LabError
+from netns_lab.planning import plan_lab
+from netns_lab.routing_daemons.daemon import fetch_daemons
+from netns_lab.topology import parse_topology
 
 
 @pytest.fixture
@@ -52,3 +56,16 @@ def test_what_cannot_be_fetched_is_one_sentence_and_leaves_no_half_folder(cache:
         fetch_program("sbin/bird", "bird2")
     assert not debian_packages._place_of("bird2").exists()
     assert find_program("sbin/bird", "bird2") is None
+
+
+def test_a_lab_whose_daemon_cannot_be_had_is_refused_with_what_to_do(cache: Path) -> None:
+    topology = "name: one\nnodes: {r1: {bgp: {asn: 64512, daemon: bird}}}\n"
+    plan = plan_lab(parse_topology(topology, "t.yaml"), lambda octets: bytes(octets))
+    said: list[str] = []
+    with pytest.raises(LabError) as refused:
+        fetch_daemons(plan, said.append)
+    assert said == ["fetching BIRD, Debian's package bird2"]
+    assert str(refused.value) == (
+        "BIRD of r1 is not on this machine and cannot be fetched (there is no apt-get here); "
+        "install Debian's package bird2"
+    )

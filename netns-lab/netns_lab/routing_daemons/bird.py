@@ -1,18 +1,19 @@
 """BIRD's configuration of one router, as text: what ExaBGP and quadlink's own decisions would do there.
 
-Announced prefixes are unreachable routes of a static protocol, and so are the ways inside the AS that the
-plan knows. Everything that BGP or these bring is in the kernel, equal paths as one route.
+Announced prefixes are unreachable routes of one static protocol, and the ways inside the AS that the plan
+knows are routes of another. What BGP or these bring is in the kernel, equal paths as one route.
 """
 
 from collections.abc import Iterator, Sequence
 
 from control.bgp.policy import LimitAction, MaximumPrefixes, PrefixRange, Term
 from netns_lab.plan import FAMILIES, BfdEnd, Family, InteriorRoute, LabPlan, NodePlan, SessionEnd, SessionPlan
-from netns_lab.routing_daemons.common import bfd_ends, family_of
+from netns_lab.routing_daemons.common import MULTIPATH_LIMIT, bfd_ends, family_of, session_name
 
-GRACEFUL_SHUTDOWN = "(65535, 0)"
-MULTIPATH_LIMIT = 64
 ACTIONS = {LimitAction.WARN: "warn", LimitAction.DISCARD: "block", LimitAction.SHUTDOWN: "disable"}
+IMPORTED = ("if (65535, 0) ~ bgp_community then bgp_local_pref = 0;", "accept;")
+"""What becomes of a path that import policy accepts: RFC 8326, then it is one."""
+EXPORTED = ("accept;",)
 
 
 def bird_configuration(plan: LabPlan, node: NodePlan) -> str:
@@ -23,12 +24,6 @@ def bird_configuration(plan: LabPlan, node: NodePlan) -> str:
         sections.append(_bfd_section(bfd))
     sections += [_session(node, session, bfd) for session in plan.sessions_of(node.name)]
     return "\n".join(sections)
-
-
-def session_name(session: SessionPlan, node: str) -> str:
-    """What BIRD calls a session of that node, such as r1.ch1.ipv4."""
-    local, peer = session.seen_from(node)
-    return f"{peer.node}.{local.interface}.{session.family}"
 
 
 def _general(node: NodePlan) -> str:
@@ -110,9 +105,8 @@ def _session(node: NodePlan, session: SessionPlan, bfd: Sequence[BfdEnd]) -> str
 def _import_filter(session: SessionPlan, local: SessionEnd, peer: SessionEnd) -> Iterator[str]:
     yield "import filter {"
     for term in local.settings.import_terms:
-        yield from _term(term, session.family, peer.asn, "accept_heard")
-    yield f"    if {GRACEFUL_SHUTDOWN} ~ bgp_community then bgp_local_pref = 0;"
-    yield "    accept;"
+        yield from _term(term, session.family, peer.asn, IMPORTED)
+    yield from (f"    {line}" for line in IMPORTED)
     yield "};"
 
 
@@ -120,25 +114,20 @@ def _export_filter(session: SessionPlan, local: SessionEnd) -> Iterator[str]:
     yield "export filter {"
     yield f'    if source != RTS_BGP && proto != "announced_{session.family}" then reject;'
     for term in local.settings.export_terms:
-        yield from _term(term, session.family, local.asn, "accept")
-    yield "    accept;"
+        yield from _term(term, session.family, local.asn, EXPORTED)
+    yield from (f"    {line}" for line in EXPORTED)
     yield "};"
 
 
-def _term(term: Term, family: Family, nearest_asn: int, accept: str) -> Iterator[str]:
+def _term(term: Term, family: Family, nearest_asn: int, accepted: Sequence[str]) -> Iterator[str]:
     prefixes = [entry for entry in term.prefixes if family_of(entry.network) == family]
     if term.prefixes and not prefixes:
         return  # it is for the other family
     conditions = [f"net ~ [ {', '.join(map(_range, prefixes))} ]"] if prefixes else []
     conditions += [f"{_community(value)} ~ bgp_community" for value in term.communities]
     yield f"    if {' && '.join(conditions) or 'true'} then {{"
-    if not term.accept:
-        yield "        reject;"
-    else:
-        yield from (f"        {change};" for change in _changes(term, nearest_asn))
-        if accept != "accept":
-            yield f"        if {GRACEFUL_SHUTDOWN} ~ bgp_community then bgp_local_pref = 0;"
-        yield "        accept;"
+    changes = (f"{change};" for change in _changes(term, nearest_asn))
+    yield from (f"        {line}" for line in ((*changes, *accepted) if term.accept else ("reject;",)))
     yield "    }"
 
 

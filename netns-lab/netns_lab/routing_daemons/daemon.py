@@ -82,15 +82,8 @@ class Bird(RoutingDaemon):
         return self.folder / "bird.ctl"
 
     def processes(self) -> list[ServicePlan]:
-        arguments = (
-            "-f",
-            "-c",
-            self.folder / "bird.conf",
-            "-s",
-            self._socket,
-            "-P",
-            self.folder / "bird.pid",
-        )
+        folder = self.folder
+        arguments = ("-f", "-c", folder / "bird.conf", "-s", self._socket, "-P", folder / "bird.pid")
         return [ServicePlan("bird", self._command("sbin/bird", arguments))]
 
     def sessions(self) -> dict[str, DaemonSession]:
@@ -108,12 +101,12 @@ class Frr(RoutingDaemon):
     programs = ("lib/frr/zebra", "lib/frr/staticd", "lib/frr/bfdd", "lib/frr/bgpd")
 
     def _configure(self, plan: LabPlan, node: NodePlan) -> Mapping[str, str]:
-        group = Path("/etc/group").read_text().rstrip("\n")
-        texts = frr_configurations(plan, node)
-        return {
-            **{f"{name}.conf": text for name, text in texts.items()},
-            "group": f"{group}\n{VTY_GROUP}:x:{_free_number(group)}:root\n",
-        }
+        return {f"{name}.conf": text for name, text in frr_configurations(plan, node).items()}
+
+    def write_files(self) -> None:
+        super().write_files()
+        groups = Path("/etc/group").read_text().rstrip("\n")
+        (self.folder / "group").write_text(f"{groups}\n{VTY_GROUP}:x:{_free_number(groups)}:root\n")
 
     def processes(self) -> list[ServicePlan]:
         return [
@@ -139,9 +132,9 @@ class Frr(RoutingDaemon):
         return frr_sessions(self.folder / "bgpd.vty")
 
 
-def _free_number(group: str) -> int:
+def _free_number(groups: str) -> int:
     """A group id that none of /etc/group has."""
-    taken = {line.split(":")[2] for line in group.splitlines() if line.count(":") >= 2}
+    taken = {line.split(":")[2] for line in groups.splitlines() if line.count(":") >= 2}
     return next(number for number in range(900, 2000) if str(number) not in taken)
 
 
@@ -162,7 +155,7 @@ def fetch_daemons(plan: LabPlan, say: Callable[[str], None]) -> None:
             for place in daemon.programs:
                 fetch_program(place, daemon.package)
         except PackagesUnavailable as error:
+            where = f"{daemon.title} of {', '.join(nodes)} is not on this machine"
             raise LabError(
-                f"{', '.join(nodes)} run {daemon.title}, which is not on this machine and cannot be fetched "
-                f"({error}); install it: `apt-get install {daemon.package}`"
+                f"{where} and cannot be fetched ({error}); install Debian's package {daemon.package}"
             ) from None

@@ -8,12 +8,9 @@ from collections.abc import Iterator, Sequence
 
 from control.bgp.policy import LimitAction, MaximumPrefixes, PrefixRange, Term
 from netns_lab.plan import FAMILIES, BfdEnd, Family, LabPlan, NodePlan, SessionEnd, SessionPlan
-from netns_lab.routing_daemons.common import bfd_ends, family_of
+from netns_lab.routing_daemons.common import MULTIPATH_LIMIT, bfd_ends, family_of, session_name
 
-MULTIPATH_LIMIT = 64
 US_PER_MS = 1000
-
-
 LOG = "log stdout informational"
 NO_NEXTHOP_OBJECTS = "no zebra nexthop kernel enable"
 """The kernel takes a next hop out of a group with its carrier; zebra 8 does not notice, nor put it back."""
@@ -104,7 +101,7 @@ def _address_family(node: NodePlan, family: Family, sessions: Sequence[SessionPl
         yield f"{neighbor} activate"
         for way in ("in", "out"):
             if _terms(local, way):
-                yield f"{neighbor} route-map {_name(session, node.name)}.{way} {way}"
+                yield f"{neighbor} route-map {session_name(session, node.name)}.{way} {way}"
         yield from (f"{neighbor} {line}" for line in _limit(local.settings.maximum_prefixes))
     yield " exit-address-family"
 
@@ -119,18 +116,13 @@ def _terms(local: SessionEnd, way: str) -> tuple[Term, ...]:
     return local.settings.import_terms if way == "in" else local.settings.export_terms
 
 
-def _name(session: SessionPlan, node: str) -> str:
-    local, peer = session.seen_from(node)
-    return f"{peer.node}.{local.interface}.{session.family}"
-
-
 def _route_map(session: SessionPlan, node: str, way: str) -> Iterator[str]:
     """An entry for each term, and one that accepts what none of them is for."""
     local, peer = session.seen_from(node)
     terms = _terms(local, way)
     if not terms:
         return
-    name = f"{_name(session, node)}.{way}"
+    name = f"{session_name(session, node)}.{way}"
     ip = _ip(session.family)
     nearest_asn = peer.asn if way == "in" else local.asn
     for number, term in enumerate(terms, 1):
