@@ -20,6 +20,9 @@ OTHER_CONFIGURATION_CHANGE = 6
 BFD_DOWN = 10
 """Cease subcodes, RFC 4486 and, of BFD, RFC 9384."""
 
+FOR_GOOD = (MAXIMUM_PREFIXES_REACHED, ADMINISTRATIVE_SHUTDOWN)
+"""After these a session is not tried again before a reload."""
+
 
 def announce(neighbor: str, attributes: str, prefixes: Sequence[str]) -> Iterator[str]:
     """Commands that advertise `prefixes` with `attributes` (in ExaBGP's words) to one neighbor."""
@@ -32,7 +35,7 @@ def withdraw(neighbor: str, prefixes: Sequence[str]) -> Iterator[str]:
 
 
 def teardown(neighbor: str, subcode: int = OTHER_CONFIGURATION_CHANGE) -> str:
-    """Ends the session at once with a Cease NOTIFICATION; ExaBGP then tries to establish it again."""
+    """Ends the session at once with a Cease NOTIFICATION; but for FOR_GOOD, it is then tried again."""
     return f"neighbor {neighbor} teardown {subcode}"
 
 

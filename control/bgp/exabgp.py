@@ -15,8 +15,9 @@ indexed and logged. Here announcements and withdrawals in the form of commands.p
 its log level, WARNING, then drops. Attributes are ExaBGP's own, both ways.
 
 Where graceful restart was negotiated it ends sessions without a word, and the neighbor keeps its routes; here
-a session that is torn down on request ends with the NOTIFICATION that was asked for. `end-of-rib NEIGHBOR`
-is carried out in its turn: ExaBGP's own End-of-RIB can come before announcements that wait.
+a session that is torn down on request ends with the NOTIFICATION that was asked for, and after some of them
+stays down until the next `reload`. `end-of-rib NEIGHBOR` is carried out in its turn: ExaBGP's own End-of-RIB
+can come before announcements that wait.
 """
 
 # mypy: disable-error-code="import-untyped"
@@ -70,10 +71,10 @@ def _setup_without_delay(outgoing: Outgoing) -> Exception | None:
 
 
 def _teardown(peer: Peer, code: int, restart: bool = True) -> None:
-    """Peer.teardown, after which the neighbor is told, whatever was negotiated."""
+    """Peer.teardown: the neighbor is told, whatever was negotiated, and some sessions stay down."""
     if peer.proto and peer.proto.negotiated.sent_open:
         peer.proto.negotiated.sent_open.capabilities.pop(Capability.CODE.GRACEFUL_RESTART, None)
-    _end_session(peer, code, restart)
+    _end_session(peer, code, restart and code not in commands.FOR_GOOD)
 
 
 def _reload(api: object, reactor: Reactor, service: str, line: str, use_json: bool) -> bool:
@@ -81,8 +82,12 @@ def _reload(api: object, reactor: Reactor, service: str, line: str, use_json: bo
 
     def perform() -> Iterator[bool]:
         reactor.reload()
-        for name in [name for name, peer in reactor._peers.items() if peer.stopping()]:
+        neighbors = reactor.configuration.neighbors
+        for name, peer in [(name, peer) for name, peer in reactor._peers.items() if peer.stopping()]:
+            peer.remove()
             del reactor._peers[name]
+            if name in neighbors:  # it was torn down for good, and is wanted again
+                reactor._peers[name] = Peer(neighbors[name], reactor)
         reactor.processes.answer_done(service)
         yield True
 

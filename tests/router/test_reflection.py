@@ -264,6 +264,8 @@ def test_routes_are_reflected_with_policy_drained_limited_and_kept(namespaces: N
         e1.router.reset(address(0, 0, 4))
         await e2.hears(FAR[0])
         assert held.up
+        ups = [peer for peer, up, _ in x.changes if up]
+        assert ups.count(address(0, 1, 4)) == 2, "it did not come back by itself"
 
         # Without a word from x its paths are kept, until it is back and has told what it still has.
         restarting = [e1.router.sessions[address(0, 0, version)] for version in (4, 6)]
