@@ -51,7 +51,10 @@ def _bfd_interval_us(value: object) -> int:
 def _prefix_range(value: object) -> PrefixRange:
     if not isinstance(value, str):
         raise ValueError('expected a prefix in quotes, such as "10.2.0.0/16 le 24"')
-    return PrefixRange.parse(value)
+    try:
+        return PrefixRange.parse(value)
+    except ValueError as error:  # which says what it found, as whoever reports it does, too
+        raise ValueError(str(error).partition(", found ")[0]) from None
 
 
 def _community(value: object) -> int:

@@ -35,13 +35,19 @@ COUNT_SCHEMA = {"type": "integer", "minimum": 1, "description": "prefixes; more 
 
 
 def _bfd(value: object) -> object:
-    if value is True:
+    if value is False:
+        return NoBfd()
+    if not isinstance(value, dict | Bfd):
         raise ValueError("expected false, or a mapping of interval and multiplier")
-    return NoBfd() if value is False else value
+    return value
 
 
 def _maximum_prefixes(value: object) -> object:
-    return {"count": value} if type(value) is int else value
+    if type(value) is int:
+        return {"count": value}
+    if not isinstance(value, dict | MaximumPrefixes):
+        raise ValueError("expected a whole number, or a mapping of count and action")
+    return value
 
 
 class Term(Model):

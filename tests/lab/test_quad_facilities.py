@@ -1,8 +1,10 @@
 """Two clouds, a route reflector and four edges each: sessions inside and between ASes, routes, traffic."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from netns_lab import templates
@@ -23,6 +25,7 @@ def write_topology(folder: Path, name: str, old: str = "", new: str = "") -> Pat
     """quad-facilities.yaml under another name, perhaps with a text replaced by another."""
     path = folder / f"{name}.yaml"
     text = TOPOLOGY.read_text().replace("name: quad-facilities", f"name: {name}", 1)
+    assert old in text
     path.write_text(text.replace(old, new) if old else text)
     return path
 
@@ -88,18 +91,29 @@ def test_a_lost_link_inside_a_cloud_takes_its_edge_out(lab: Lab) -> None:
 
 
 def test_changed_policy_moves_traffic_and_ends_no_session(lab: Lab, tmp_path: Path) -> None:
-    policy = "gcp-e1: {import: [{local_preference: 200}]}, aws-vpc: {next_hop_self: true}"
-    edge, plain = (
-        "aws-e1: {groups: [facility-a], bgp: {asn: 64512, neighbors: {",
-        "aws-vpc: {next_hop_self: true}",
-    )
+    plain = "gcp-e1: {groups: [facility-a], bgp: {asn: 64513, neighbors: {gcp-vpc: {next_hop_self: true}"
+    policy = f"{plain}, aws-e1: {{import: [{{local_preference: 200}}]}}"
     before = lab.json("inspect", "bgp")["sessions"]
-    changed = write_topology(tmp_path, lab.name, edge + plain, edge + policy)
-    answer = quadlink("up", str(changed))
+    answer = quadlink("up", str(write_topology(tmp_path, lab.name, plain, policy)))
     assert answer.returncode == 0, answer.stderr
-    assert "link ch1 changed: aws-e1's import terms for gcp-e1" in answer.stdout + answer.stderr
-    assert lab.paths("aws-vpc", "10.2.0.0/16") == 1
+    assert "link ch1 changed: gcp-e1's import terms for aws-e1" in answer.stdout
+    assert lab.paths("gcp-vpc", "10.1.0.0/16") == 1
     assert quadlink("up", str(write_topology(tmp_path, lab.name))).returncode == 0
-    assert lab.paths("aws-vpc", "10.2.0.0/16") == 4
+    assert lab.paths("gcp-vpc", "10.1.0.0/16") == 4
     after = lab.json("inspect", "bgp")["sessions"]
     assert all(new["since_s"] >= old["since_s"] for new, old in zip(after, before, strict=True))
+
+
+def test_a_new_controller_changes_no_route_inside_an_as_or_outside(lab: Lab) -> None:
+    before = forwarding(lab)
+    os.kill(lab.json("inspect", "nodes")["pids"]["controller"], signal.SIGKILL)
+    eventually(lambda: lab.run("inspect", "nodes").returncode == 0, 20)
+    eventually(lambda: lab.established() == 48, 20)
+    assert forwarding(lab) == before
+
+
+def forwarding(lab: Lab) -> list[Any]:
+    """Nexthop objects and BGP's routes of the reflectors and of an edge of each facility."""
+    nodes = ("aws-vpc", "gcp-vpc", "aws-e1", "gcp-e4")
+    tables = ("nexthop",), ("-4", "route", "show", "proto", "bgp"), ("-6", "route", "show", "proto", "bgp")
+    return [lab.ip(node, *table) for node in nodes for table in tables]

@@ -52,7 +52,7 @@ REFUSALS = {
     "prefix range that cannot be": (
         on_r1('neighbors: {r2: {import: [{prefixes: ["10.2.0.0/16 le 8"], action: reject}]}}'),
         "3: nodes.r1.bgp.neighbors.r2.import[0].prefixes[0]: found '10.2.0.0/16 le 8', "
-        "expected lengths of 16 to 32 in order for 10.2.0.0/16, found 16 to 8",
+        "expected lengths of 16 to 32 in order for 10.2.0.0/16",
     ),
     "community": (
         on_r1("neighbors: {r2: {import: [{add_communities: [64512]}]}}"),
@@ -75,6 +75,11 @@ REFUSALS = {
     "unknown key of a term": (
         on_r1("neighbors: {r2: {import: [{acton: reject}]}}"),
         "3: nodes.r1.bgp.neighbors.r2.import[0].acton: unknown key, nearest is 'action'",
+    ),
+    "maximum prefixes of no number": (
+        on_r1("neighbors: {r2: {maximum_prefixes: true}}"),
+        "3: nodes.r1.bgp.neighbors.r2.maximum_prefixes: found true, "
+        "expected a whole number, or a mapping of count and action",
     ),
     "maximum prefixes": (
         on_r1("neighbors: {r2: {maximum_prefixes: {count: 0}}}"),
