@@ -72,12 +72,11 @@ def find_sites(plan: LabPlan, between: tuple[str, str] | None = None) -> tuple[S
     return sites[one], sites[other]
 
 
-def make_flows(
-    plan: LabPlan, sites: tuple[Site, Site], each_way: int, first_port: int = FIRST_SOURCE_PORT
-) -> list[Flow]:
+def make_flows(plan: LabPlan, sites: tuple[Site, Site], each_way: int, first: int = 0) -> list[Flow]:
     """Flows between all pairs of hosts, `each_way` in each direction, half of them in each family.
 
-    Directions and families take turns. LabError where the hosts have no family in common.
+    Directions and families take turns. Ids are from `first` on, and each id has a port of its own. LabError
+    where the hosts have no family in common.
     """
     versions = [version for version in VERSIONS if all(_hosts(plan, site, version) for site in sites)]
     if not versions:
@@ -89,16 +88,15 @@ def make_flows(
         for near, far in (sites, sites[::-1])
     ]
     turns = chain.from_iterable(zip(*ways, strict=True))
-    return [replace(flow, id=id, source_port=first_port + id) for id, flow in enumerate(turns)]
+    return [replace(flow, id=id, source_port=FIRST_SOURCE_PORT + id) for id, flow in enumerate(turns, first)]
 
 
 def in_turns(flows: Sequence[Flow]) -> list[Flow]:
-    """The same flows with ids from 0 on, those of each way spread evenly over the turns."""
+    """The same flows, those of each way spread evenly over the turns."""
     by_way: dict[Way, list[Flow]] = {}
     for flow in flows:
         by_way.setdefault(way_of(flow), []).append(flow)
-    turns = (flow for turn in zip_longest(*by_way.values()) for flow in turn if flow is not None)
-    return [replace(flow, id=id) for id, flow in enumerate(turns)]
+    return [flow for turn in zip_longest(*by_way.values()) for flow in turn if flow is not None]
 
 
 def way_of(flow: Flow) -> Way:

@@ -5,9 +5,8 @@ between routers, and evaluated afterwards: while an act is under way this proces
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -26,7 +25,7 @@ from netns_lab.kernel_forwarding import read_forwarding
 from netns_lab.measurement import Measurement
 from netns_lab.plan import LabPlan
 from netns_lab.probe_capture import ProbeCapture
-from netns_lab.probe_flows import FIRST_SOURCE_PORT, find_sites, in_turns, make_flows, reference_flow, way_of
+from netns_lab.probe_flows import Way, find_sites, in_turns, make_flows, reference_flow, way_of
 from netns_lab.recording import Recording
 
 LEAST_FLOWS_EACH_WAY = 32
@@ -66,10 +65,11 @@ class Stopwatch:
         self.flows: tuple[Flow, ...] = ()
         self.paths: dict[int, Path] = {}
         """By flow, before anything was done."""
+        self.packets_per_s_and_flow = packets_per_s_and_flow
+        self._possible: dict[Way, frozenset[Path]] = {}
         self._directory = directory
         self._limit_s = limit_s
         self._flows_each_way = flows_each_way
-        self.packets_per_s_and_flow = packets_per_s_and_flow
         self._opened = ExitStack()
 
     def __enter__(self) -> Self:
@@ -84,7 +84,7 @@ class Stopwatch:
             if self._flows_each_way is None:  # more flows than usual send as many packets
                 usual = 2 * LEAST_FLOWS_EACH_WAY
                 self.packets_per_s_and_flow = max(1, self.packets_per_s_and_flow * usual // len(self.flows))
-            self._reference = reference_flow(self.plan, self.sites[0], len(self.flows))
+            self._reference = reference_flow(self.plan, self.sites[0], max(it.id for it in self.flows) + 1)
             self._session = self._start([*self.flows, self._reference], self.packets_per_s_and_flow, opened)
             self._opened = opened.pop_all()
         return self
@@ -147,32 +147,27 @@ class Stopwatch:
         }
         return max(carried, key=lambda name: (all(carried[name]), sum(carried[name])))
 
-    def _find_flows(self) -> Sequence[Flow]:
+    def _find_flows(self) -> list[Flow]:
         """Tries flows until each path has enough of each way, and takes of those that were tried."""
         tried: list[Flow] = []
         taken: dict[int, Path] = {}
-        for attempt in range(TRIES):
-            port = FIRST_SOURCE_PORT + attempt * 4 * TRIED_EACH_WAY
-            flows = make_flows(self.plan, self.sites, TRIED_EACH_WAY, port)
-            if attempt == 0:
+        while len(tried) < TRIES * 2 * TRIED_EACH_WAY:
+            flows = make_flows(self.plan, self.sites, TRIED_EACH_WAY, first=len(tried))
+            if not tried:
                 forwarding = read_forwarding(self.plan, {flow.destination_address for flow in flows})
                 self._possible = possible_paths(self.plan, forwarding, flows)
-            renamed = {flow.id: len(tried) + flow.id for flow in flows}
-            taken |= {renamed[id]: path for id, path in self._try(flows).items()}
-            tried += [replace(flow, id=renamed[flow.id]) for flow in flows]
+            taken |= self._try(flows)
+            tried += flows
             if not uncovered(tried, taken, self._possible):
                 break
+        versions = len({flow.family for flow in tried})
         each = {
-            way: self._flows_of_a_way(len(self._possible.get(way, ())), len(versions))
-            for versions in [{flow.family for flow in tried}]
-            for way in {way_of(flow) for flow in tried}
+            way: self._flows_of_a_way(len(self._possible.get(way, ())), versions)
+            for way in dict.fromkeys(map(way_of, tried))
         }
-        chosen = choose_flows(tried, taken, each)
-        flows = in_turns(chosen)
-        by_port = {flow.source_port: taken.get(flow.id) for flow in chosen}
-        known = {flow.id: by_port[flow.source_port] for flow in flows}
-        self.paths = {id: path for id, path in known.items() if path is not None}
-        return flows
+        chosen = in_turns(choose_flows(tried, taken, each))
+        self.paths = {flow.id: taken[flow.id] for flow in chosen if flow.id in taken}
+        return chosen
 
     def _flows_of_a_way(self, paths: int, versions: int) -> int:
         """How many flows in one family."""

@@ -38,7 +38,7 @@ def recording(lost_ms: dict[int, list[range]], events: list[dict[str, Any]], mov
     `lost_ms` is by flow when what it sent did not arrive.
     """
     sites = find_sites(PLAN)
-    flows = make_flows(PLAN, sites, 2, 40000)
+    flows = make_flows(PLAN, sites, 2)
     sent = np.zeros(len(flows) * PACKETS, SENT)
     number = np.arange(len(sent))
     sent["flow"], sent["sequence"] = number % len(flows), number // len(flows)

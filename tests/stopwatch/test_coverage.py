@@ -85,7 +85,7 @@ def test_flows_are_chosen_so_that_every_path_of_each_way_has_as_many() -> None:
     lacking = uncovered(chosen[1:], taken, possible)
     assert [(it.way, it.path, it.flows) for it in lacking] == [(way_of(chosen[0]), taken[chosen[0].id], 2)]
     turns = in_turns(chosen)
-    assert [flow.id for flow in turns] == list(range(48))
+    assert sorted(flow.id for flow in turns) == sorted(flow.id for flow in chosen)
     assert len({way_of(flow) for flow in turns[:4]}) == 4
 
 
