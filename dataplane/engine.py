@@ -43,7 +43,7 @@ from dataplane.links.link import (
     impair_wires,
 )
 from dataplane.links.secys import SecureEnd, make_secys
-from dataplane.links.specification import FaultMode, Impairment, LinkSpecification
+from dataplane.links.specification import MAXIMUM_FRAME_OCTETS, FaultMode, Impairment, LinkSpecification
 from dataplane.macsec.ledger import Ledger, LedgerError
 from dataplane.macsec.sak import Sak
 from dataplane.monitors import NamespaceMonitors
@@ -54,7 +54,6 @@ MAXIMUM_LINKS = 4096
 log = logging.getLogger("engine")
 MTU_OCTETS = range(68, 65522)
 """What IPv4 needs at least (RFC 791) and what a TAP device can have at most."""
-MAXIMUM_FRAME_OCTETS = 65535
 NS_PER_S = 1_000_000_000
 RESERVE_AGAIN_NS = 5 * NS_PER_S
 """When the ledger is asked again that could not reserve packet numbers."""

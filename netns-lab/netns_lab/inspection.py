@@ -174,14 +174,21 @@ def _fault_rows(document: dict[str, Any]) -> Rows:
         (
             fault["kind"],
             fault["name"],
-            fault["mode"],
+            fault["mode"] + (f" ({fault['phase']})" if fault["phase"] else ""),
             fault["direction"] or " ".join([*fault["nodes"], *fault["links"]]),
-            fault["did"],
+            fault["did"] + _attack_text(fault["attack"]),
             local_time(fault["since"]),
             "by `quadlink heal`" if fault["heals_in_s"] is None else f"{fault['heals_in_s']:.1f} s",
         )
         for fault in document["faults"]
     ]
+
+
+def _attack_text(attack: dict[str, Any] | None) -> str:
+    if attack is None:
+        return ""
+    refused = ", ".join(f"{name} {count}" for name, count in attack["refused"].items())
+    return f": {attack['frames']}, refused {refused or 'none'}"
 
 
 def _event_rows(document: dict[str, Any]) -> Rows:

@@ -201,3 +201,19 @@ def test_maintenance_loses_nothing_also_where_the_controller_ends_in_the_middle(
         assert faults(square) == {}
         eventually(lambda: whole(square), WAIT_S)
     assert running.lost == 0
+
+
+def test_an_attacker_on_a_macsec_wire_is_refused_frame_by_frame_for_the_right_reason(square: Lab) -> None:
+    square.run("fail", "link", "west-north", "--mode", "replay", "--rate", "1000")
+    square.run("fail", "link", "south-east", "--mode", "inject", "--rate", "1000", "--from", "south")
+
+    def refused(id: str) -> dict[str, int]:
+        found: dict[str, int] = faults(square)[id]["attack"]["refused"]
+        return found
+
+    eventually(lambda: refused("link west-north replay").get("InPktsLate", 0) > 200, WAIT_S)
+    eventually(lambda: refused("link south-east inject").get("InPktsNotValid", 0) > 200, WAIT_S)
+    assert set(refused("link west-north replay")) == {"InPktsLate"}
+    assert set(refused("link south-east inject")) == {"InPktsNotValid"}
+    square.run("heal")
+    assert faults(square) == {}

@@ -32,6 +32,8 @@ Words = Annotated[
 ]
 Period = Annotated[str | None, typer.Option(help="flap: from one loss of carrier to the next (1s).")]
 Count = Annotated[int | None, typer.Option(help="flap: how many times; without end if not given.")]
+Rate = Annotated[int | None, typer.Option(help="replay, flip, inject: frames a second each way (100).")]
+Bit = Annotated[int | None, typer.Option(help="flip: which bit, from the destination address on (480).")]
 
 
 @fail_app.command("link")
@@ -42,6 +44,8 @@ def fail_link(
     from_node: FromNode = None,
     period: Period = None,
     count: Count = None,
+    rate: Rate = None,
+    bit: Bit = None,
     for_time: ForTime = None,
     name: Name = None,
     format: FormatOption = None,
@@ -49,12 +53,15 @@ def fail_link(
     """Fail a link.
 
     \b
-    carrier   both ends lose carrier
-    silent    carrier stays, every frame is lost
-    one-way   only the frames of one end are lost
-    flap      carrier is lost for the first half of every period
-    brownout  it is impaired, over what it is impaired by otherwise
+    carrier      both ends lose carrier
+    silent       carrier stays, every frame is lost
+    one-way      only the frames of one end are lost
+    flap         carrier is lost for the first half of every period
+    brownout     it is impaired, over what it is impaired by otherwise
     maintenance  traffic is moved away first (RFC 8326), then both ends lose carrier
+    replay       an attacker sends frames again that are older than the replay window
+    flip         an attacker inverts a bit of frames
+    inject       an attacker forges frames, with the SecTAG of real ones
 
     \b
     Examples:
@@ -63,8 +70,10 @@ def fail_link(
       sudo ./quadlink fail link ch3 --mode one-way --from gcp
       sudo ./quadlink fail link ch4 --mode flap --period 500ms --count 10
       sudo ./quadlink fail link ch1 --mode brownout loss=5% delay=20ms
+      sudo ./quadlink fail link ch2 --mode inject --rate 1000 --for 5s
     """
-    _fail("link", link, mode, for_time, wire_options(words, from_node, period, count), name, format)
+    options = wire_options(words, from_node, period, count, rate, bit)
+    _fail("link", link, mode, for_time, options, name, format)
 
 
 @fail_app.command("node")
@@ -78,8 +87,8 @@ def fail_node(
     """Fail a node.
 
     \b
-    dead      its links lose carrier, its daemons and services get SIGKILL, it forwards nothing
-    frozen    every frame from and to it is lost, carrier stays; what runs in it is not told
+    dead         its links lose carrier, its daemons and services get SIGKILL, it forwards nothing
+    frozen       every frame from and to it is lost, carrier stays; what runs in it is not told
     maintenance  traffic is moved away first (RFC 8326), then its links lose carrier
 
     \b
@@ -98,6 +107,8 @@ def fail_group(
     from_node: FromNode = None,
     period: Period = None,
     count: Count = None,
+    rate: Rate = None,
+    bit: Bit = None,
     for_time: ForTime = None,
     name: Name = None,
     format: FormatOption = None,
@@ -111,7 +122,8 @@ def fail_group(
       sudo ./quadlink fail group facility-a
       sudo ./quadlink fail group facility-a --mode silent --for 10s
     """
-    _fail("group", group, mode, for_time, wire_options(words, from_node, period, count), name, format)
+    options = wire_options(words, from_node, period, count, rate, bit)
+    _fail("group", group, mode, for_time, options, name, format)
 
 
 @fail_app.command("bgp")
@@ -164,7 +176,12 @@ def fail_controller(
 
 
 def wire_options(
-    words: list[str] | None, from_node: str | None, period: str | None, count: int | None
+    words: list[str] | None,
+    from_node: str | None,
+    period: str | None,
+    count: int | None,
+    rate: int | None = None,
+    bit: int | None = None,
 ) -> dict[str, Any]:
     """The options of a request for a fault, as the command line says them."""
     return {
@@ -172,6 +189,8 @@ def wire_options(
         "impairment": _impairment(words),
         "period_s": seconds("--period", period) if period is not None else None,
         "count": count,
+        "frames_per_s": rate,
+        "bit": bit,
     }
 
 

@@ -17,9 +17,11 @@ from dataplane.lines import Document
 from netns_lab.clock import wall_time
 from netns_lab.directory import LabError
 from netns_lab.event_log import EventKind
+from netns_lab.faults.attacks import Attacks
 from netns_lab.faults.controllers import ControllerFaults
 from netns_lab.faults.maintenance import Maintenance
 from netns_lab.faults.model import (
+    ATTACKS,
     CUT,
     MAINTENANCE,
     MODES,
@@ -65,11 +67,13 @@ class Faults:
         wires = WireFaults(controller, self._registry)
         routers = RouterFaults(controller, self._registry, self._ended)
         itself = ControllerFaults(controller, self._ended)
+        self._attacks = Attacks(controller)
         self._maintenance = Maintenance(controller, self._registry, self._ended)
         self._actors: dict[str, Actor] = {
             **dict.fromkeys(WIRE_MODES, wires),
             **dict.fromkeys(MODES[FaultKind.BGP], routers),
             **dict.fromkeys(MODES[FaultKind.CONTROLLER], itself),
+            **dict.fromkeys(ATTACKS, self._attacks),
             MAINTENANCE: self._maintenance,
         }
         self._tasks: set[asyncio.Task[None]] = set()
@@ -221,6 +225,8 @@ class Faults:
             "heals_in_s": None if until_ns is None else round((until_ns - now_ns) / NS_PER_S, 1),
             "did": did,
             "will": will,
+            "phase": fault.phase if fault.mode == MAINTENANCE else None,
+            "attack": self._attacks.document(fault),
         }
 
     def _direction(self, fault: Fault) -> str | None:

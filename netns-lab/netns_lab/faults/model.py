@@ -24,7 +24,9 @@ class FaultKind(StrEnum):
 MAINTENANCE = "maintenance"
 WARNING, DRAINING, CUT, RESTORING = "warning", "draining", "cut", "restoring"
 """The phases of a maintenance."""
-LINK_MODES = ("carrier", "silent", "one-way", "flap", "brownout", MAINTENANCE)
+ATTACKS = ("replay", "flip", "inject")
+"""What somebody on the wire does to it."""
+LINK_MODES = ("carrier", "silent", "one-way", "flap", "brownout", MAINTENANCE, *ATTACKS)
 MODES: dict[FaultKind, tuple[str, ...]] = {
     FaultKind.LINK: LINK_MODES,
     FaultKind.NODE: ("dead", "frozen", MAINTENANCE),
@@ -52,6 +54,9 @@ TEXTS = {
         "carrier, daemons and forwarding come back",
     ),
     "frozen": ("every frame from and to it is lost, carrier stays", "frames pass again"),
+    "replay": ("frames of this wire are sent again", "it ends"),
+    "flip": ("a bit of frames is inverted", "it ends"),
+    "inject": ("forged frames are put on the wire", "it ends"),
     MAINTENANCE: (
         "traffic was moved away, then carrier was lost",
         "carrier and sessions come back, then traffic",
@@ -65,6 +70,10 @@ TEXTS = {
 }
 """By mode, what it did and what its end will do."""
 PERIOD_S = 1.0
+FRAMES_PER_S = 100
+MOST_FRAMES_PER_S = 10_000
+FLIPPED_BIT = 8 * 60
+"""In the secure data of most frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +81,36 @@ class FaultOptions:
     """What is said of a fault beside its mode; None where nothing is.
 
     one-way, brownout: `from_node`, whose frames are meant. flap: every `period_s`, `count` times. brownout:
-    `impairment`, fields of `Impairment`. flood: `count` prefixes.
+    `impairment`, fields of `Impairment`. flood: `count` prefixes. replay, flip, inject: so many
+    `frames_per_s` on each wire, or on that of `from_node`; flip: which `bit`, counted from the destination
+    address.
     """
 
     from_node: str | None = None
     impairment: Mapping[str, Any] | None = None
     period_s: float | None = None
     count: int | None = None
+    frames_per_s: int | None = None
+    bit: int | None = None
 
 
 OPTIONS: dict[str, tuple[str, ...]] = {
-    "from_node": ("one-way", "brownout"),
+    "from_node": ("one-way", "brownout", *ATTACKS),
     "impairment": ("brownout",),
     "period_s": ("flap",),
     "count": ("flap", "flood"),
+    "frames_per_s": ATTACKS,
+    "bit": ("flip",),
 }
 """Which modes each option goes with."""
-WORDS = {"from_node": "--from", "impairment": "KEY=VALUE", "period_s": "--period", "count": "--count"}
+WORDS = {
+    "from_node": "--from",
+    "impairment": "KEY=VALUE",
+    "period_s": "--period",
+    "count": "--count",
+    "frames_per_s": "--rate",
+    "bit": "--bit",
+}
 """What each is called on the command line."""
 
 

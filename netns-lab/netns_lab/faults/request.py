@@ -7,10 +7,11 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from dataplane.links.faults import MAXIMUM_FAULT_S
-from dataplane.links.specification import Impairment
+from dataplane.links.specification import MAXIMUM_FRAME_OCTETS, Impairment
 from netns_lab.directory import LabError
 from netns_lab.faults.model import (
     MODES,
+    MOST_FRAMES_PER_S,
     OPTIONS,
     PERIOD_S,
     WORDS,
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
     from netns_lab.plan import LabPlan
 
 NS_PER_S = 1_000_000_000
+RANGES = {
+    "count": (1, 131_072),
+    "frames_per_s": (1, MOST_FRAMES_PER_S),
+    "bit": (0, 8 * MAXIMUM_FRAME_OCTETS - 1),
+}
+"""Of options that are numbers; a flood has no more prefixes than that."""
 Reach = tuple[tuple[str, ...], tuple[str, ...]]
 """Links and nodes."""
 
@@ -52,6 +59,10 @@ def read_fault(
         raise LabError(f"{kind} {name}: found {for_s} s, expected a time up to {MAXIMUM_FAULT_S:.0f} s")
     until_ns = None if for_s is None else now_ns + round(for_s * NS_PER_S)
     fault = Fault(kind, name, mode, said, now_ns, until_ns, links, nodes)
+    if said.from_node is not None and kind == FaultKind.LINK:
+        ends = [end.node for end in plan.link(name).ends]
+        if said.from_node not in ends:
+            raise LabError(f"link {name}: no end at {said.from_node}; it joins {' and '.join(ends)}")
     try:
         wire_fault(fault, for_s)
     except ValueError as error:
@@ -131,6 +142,7 @@ def _read_options(mode: str, options: Mapping[str, Any]) -> FaultOptions:
             Impairment(**given["impairment"])
         except (TypeError, ValueError) as error:
             raise LabError(f"brownout: {error}") from None
-    if given.get("count", 1) < 1:
-        raise LabError(f"--count: found {given['count']}, expected at least 1")
+    for key, (least, most) in RANGES.items():
+        if key in given and not least <= given[key] <= most:
+            raise LabError(f"{WORDS[key]}: found {given[key]}, expected {least} to {most}")
     return FaultOptions(**given)
