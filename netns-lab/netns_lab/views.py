@@ -274,11 +274,15 @@ class Views:
         return [{**it, "bfd": bfd.get((it["node"], it["neighbor"]), [])} for it in documents]
 
     def _routes(self) -> list[Document]:
-        """The kernel's own view of every route that BGP brought."""
+        """The kernel's own view of every route that BGP brought, or the plan of an AS."""
+        inside = {
+            (node.name, route.prefix) for node in self._controller.plan.nodes for route in node.interior
+        }
         return [
             {
                 "node": name,
                 "prefix": route.prefix,
+                "interior": (name, route.prefix) in inside,
                 "nhid": route.nhid,
                 "next_hops": [
                     {"gateway": gateway, "interface": interface} for gateway, interface in route.next_hops

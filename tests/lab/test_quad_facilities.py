@@ -66,6 +66,8 @@ def sent(lab: Lab) -> list[int]:
 
 def test_traffic_of_every_host_takes_all_four_channels_both_ways(lab: Lab) -> None:
     assert all(lab.paths(node, prefix) == 4 for node, prefix in ROUTES)
+    routes = [route for route in lab.json("inspect", "routes")["routes"] if route["node"] == "aws-vpc"]
+    assert [route["prefix"] for route in routes if not route["interior"]] == ["10.2.0.0/16", "fd02::/48"]
     before = sent(lab)
     assert lab.run("ping-all").returncode == 0
     assert lab.run("probe", "aws-h1", "gcp-h1", "--flows", "64", "--for", "1s").returncode == 0

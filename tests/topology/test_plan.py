@@ -18,6 +18,7 @@ from netns_lab.addressing import AddressError
 from netns_lab.keys import given_keys
 from netns_lab.plan import DefaultRoute, LabPlan, NextHop, Secret
 from netns_lab.planning import plan_lab
+from netns_lab.speakers import speaker_config
 from netns_lab.topology import Problem, Topology, TopologyError, load_topology, parse_topology
 
 from dataplane.links.specification import Impairment
@@ -289,7 +290,7 @@ def topologies(draw: st.DrawFn) -> str:
     )
     v6 = st.sampled_from(["", ', "fd0{}::/48"', ', "fd00:169:{}::/48"', ', "fd00:255:0:{}::/64"'])
     nodes = {
-        f"r{n}": f'{{bgp: {{asn: {n + 1}, announce: ["{prefix}"{draw(v6).format(n)}]}}}}'
+        f"r{n}": f'{{bgp: {{asn: {n // 2 + 1}, announce: ["{prefix}"{draw(v6).format(n)}]}}}}'
         for n, prefix in enumerate(prefixes)
     } | {f"h{n}": "{}" for n in range(hosts)}
     pairs = st.lists(st.sampled_from(list(nodes)), min_size=2, max_size=2, unique=True)
@@ -335,6 +336,8 @@ def test_no_plan_uses_anything_twice(text: str) -> None:
     for link in lab.links:
         one, other = ([ip_interface(text).network for text in end.addresses] for end in link.ends)
         assert sorted(one, key=str) == sorted(other, key=str)
+    for node in lab.nodes:  # which refuses a peer that is there twice
+        assert node.asn is None or len(speaker_config(lab, node).neighbors) == len(lab.sessions_of(node.name))
     subnets = [
         {ip_interface(text).network for end in link.ends for text in end.addresses} for link in lab.links
     ]
