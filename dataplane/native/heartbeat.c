@@ -43,14 +43,49 @@ void ql_beat_sent(ql_beat *beat, uint64_t now_ns, uint64_t chance)
 
 int ql_beat_hear(ql_beat *beat, const uint8_t *packet, uint32_t octets, uint64_t now_ns)
 {
-    int unexpected = octets != beat->set.expected_octets || memcmp(packet, beat->set.expected, octets) != 0;
-    if (!unexpected)
-        beat->set.heard_ns = now_ns;
-    /* Until the owner has judged an unexpected packet it is no silence; silence that was told is over only
-       when the owner says so. */
+    if (octets != beat->set.expected_octets || memcmp(packet, beat->set.expected, octets) != 0)
+        return 1;
+    beat->set.heard_ns = now_ns;
+    /* Silence that was told is over only when the owner says so. */
     if (beat->silence_ns != UINT64_MAX)
-        beat->silence_ns = now_ns + beat->set.timeout_ns;
-    return unexpected;
+        watch(beat);
+    return 0;
+}
+
+static int are_same(const ql_heartbeat_event *one, const ql_heartbeat_event *other)
+{
+    return one->octets == other->octets && memcmp(one->packet, other->packet, one->octets) == 0 &&
+           memcmp(one->source, other->source, sizeof one->source) == 0;
+}
+
+void ql_beat_tell(ql_beat *beat, const ql_heartbeat_event *event)
+{
+    uint32_t gone = beat->pending_count;
+    for (uint32_t i = beat->pending_count; i > 0; i--) {
+        if (are_same(&beat->pending[i - 1], event))
+            gone = i - 1;
+        if (beat->pending[i - 1].octets == 0)
+            break; /* a packet that is moved over silence would seem to have come after it only */
+    }
+    if (gone == QL_HEARTBEAT_PENDING)
+        gone = 0;
+    if (gone < beat->pending_count) {
+        beat->pending_count--;
+        memmove(&beat->pending[gone], &beat->pending[gone + 1],
+                (beat->pending_count - gone) * sizeof beat->pending[0]);
+    }
+    beat->pending[beat->pending_count++] = *event;
+}
+
+int ql_beat_is_silent(ql_beat *beat, uint64_t now_ns)
+{
+    /* Until the owner has judged an unexpected packet it breaks the silence. */
+    if (beat->pending_count > 0 && beat->silence_ns <= now_ns) {
+        uint64_t broken_ns = beat->pending[beat->pending_count - 1].t_ns + beat->set.timeout_ns;
+        if (broken_ns > beat->silence_ns)
+            beat->silence_ns = broken_ns;
+    }
+    return beat->silence_ns <= now_ns;
 }
 
 void ql_beat_forgive(ql_beat *beat, uint64_t late_ns)

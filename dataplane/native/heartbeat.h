@@ -8,6 +8,8 @@ typedef struct {
     ql_heartbeat set;
     uint64_t send_ns;    /* UINT64_MAX: never */
     uint64_t silence_ns; /* UINT64_MAX: never, or told */
+    uint32_t pending_count;
+    ql_heartbeat_event pending[QL_HEARTBEAT_PENDING];
 } ql_beat;
 
 static inline uint64_t ql_beat_due_ns(const ql_beat *beat)
@@ -23,6 +25,12 @@ void ql_beat_sent(ql_beat *beat, uint64_t now_ns, uint64_t chance);
 
 /* A packet came; whether the owner must know of it. */
 int ql_beat_hear(ql_beat *beat, const uint8_t *packet, uint32_t octets, uint64_t now_ns);
+
+/* Whether it is time to tell of silence. */
+int ql_beat_is_silent(ql_beat *beat, uint64_t now_ns);
+
+/* Keeps an event for the owner, the last copy only of what comes several times. */
+void ql_beat_tell(ql_beat *beat, const ql_heartbeat_event *event);
 
 /* Nobody looked for so long: that time is no silence. */
 void ql_beat_forgive(ql_beat *beat, uint64_t late_ns);

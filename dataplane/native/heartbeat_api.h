@@ -6,8 +6,8 @@
    octet the one it expects, and of silence. All times are CLOCK_MONOTONIC in nanoseconds. */
 
 enum {
-    QL_HEARTBEAT_OCTETS = 64,   /* of a packet that is sent or expected; of longer ones these are told */
-    QL_HEARTBEAT_EVENTS = 1024, /* what an owner may leave unread; further packets are lost */
+    QL_HEARTBEAT_OCTETS = 64, /* of a packet that is sent or expected; of longer ones these are told */
+    QL_HEARTBEAT_PENDING = 8, /* of each heartbeat, what an owner may leave untaken; the oldest is lost */
     QL_HEARTBEAT_HOP_LIMIT =
         255 /* packets with another one are lost: they come from further away (RFC 5082) */
 };
@@ -55,5 +55,6 @@ void ql_heartbeats_set(ql_heartbeats *heartbeats, uint32_t id, const ql_heartbea
 /* Removes it, and what was not taken of its events. */
 void ql_heartbeats_remove(ql_heartbeats *heartbeats, uint32_t id);
 
-/* Moves events out, the oldest first; returns how many. */
+/* Moves events out, of each heartbeat in order of time; returns how many. What came several times is told
+   once, when it came last. */
 uint32_t ql_heartbeats_take(ql_heartbeats *heartbeats, ql_heartbeat_event *events, uint32_t room);

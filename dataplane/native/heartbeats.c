@@ -14,7 +14,6 @@ enum { READY = 64, LAST_PACKETS = 64 };
 /* Later than this wakes only who shares a busy machine, or a machine that stood still: it may have missed
    what others could not send either. */
 static const uint64_t STALL_NS = 1000000;
-static const uint64_t AGAIN_NS = 1000000; /* until it is tried again to tell what there was no room for */
 
 /* Xorshift (Marsaglia, 2003): jitter needs no more. */
 static uint64_t draw(ql_heartbeats *heartbeats)
@@ -26,19 +25,15 @@ static uint64_t draw(ql_heartbeats *heartbeats)
     return heartbeats->chance = chance;
 }
 
-/* Room for one more event of a heartbeat, or NULL. */
-static ql_heartbeat_event *new_event(ql_heartbeats *heartbeats, uint32_t id, uint64_t now_ns)
+/* Tells the owner of a packet, or of silence where it has no octets. */
+static void tell(ql_heartbeats *heartbeats, uint32_t id, ql_heartbeat_event *event, uint64_t now_ns)
 {
-    if (heartbeats->event_count == QL_HEARTBEAT_EVENTS)
-        return NULL;
-    uint32_t place = (heartbeats->first_event + heartbeats->event_count++) % QL_HEARTBEAT_EVENTS;
-    ql_heartbeat_event *event = &heartbeats->events[place];
-    memset(event, 0, sizeof *event);
+    ql_beat *beat = heartbeats->beats[id];
     event->id = id;
     event->t_ns = now_ns;
-    event->heard_ns = heartbeats->beats[id]->set.heard_ns;
+    event->heard_ns = beat->set.heard_ns;
+    ql_beat_tell(beat, event);
     ql_add_one(heartbeats->event_fd);
-    return event;
 }
 
 static int hop_limit(struct msghdr *message)
@@ -53,50 +48,25 @@ static int hop_limit(struct msghdr *message)
     return -1;
 }
 
-/* The newest event of a heartbeat that its owner has not taken yet, or NULL. */
-static ql_heartbeat_event *newest_event(ql_heartbeats *heartbeats, uint32_t id)
+static void put_source(ql_heartbeat_event *event, const struct sockaddr_storage *source)
 {
-    for (uint32_t i = heartbeats->event_count; i > 0; i--) {
-        ql_heartbeat_event *event =
-            &heartbeats->events[(heartbeats->first_event + i - 1) % QL_HEARTBEAT_EVENTS];
-        if (event->id == id)
-            return event;
-    }
-    return NULL;
-}
-
-static void tell_of_packet(ql_heartbeats *heartbeats, uint32_t id, const struct sockaddr_storage *source,
-                           const uint8_t *packet, uint32_t octets, uint64_t now_ns)
-{
-    ql_heartbeat_event told = {.id = id, .octets = octets};
-    memcpy(told.packet, packet, octets);
     if (source->ss_family == AF_INET) {
-        told.source_octets = 4;
-        memcpy(told.source, &((const struct sockaddr_in *)source)->sin_addr, 4);
+        event->source_octets = 4;
+        memcpy(event->source, &((const struct sockaddr_in *)source)->sin_addr, 4);
     } else {
-        told.source_octets = 16;
-        memcpy(told.source, &((const struct sockaddr_in6 *)source)->sin6_addr, 16);
+        event->source_octets = 16;
+        memcpy(event->source, &((const struct sockaddr_in6 *)source)->sin6_addr, 16);
     }
-    /* An owner who is late is told of a packet once, however often it came. */
-    ql_heartbeat_event *event = newest_event(heartbeats, id);
-    if (event == NULL || event->octets != octets || memcmp(event->packet, packet, octets) != 0 ||
-        memcmp(event->source, told.source, sizeof told.source) != 0)
-        event = new_event(heartbeats, id, now_ns);
-    if (event == NULL)
-        return;
-    told.t_ns = now_ns;
-    told.heard_ns = heartbeats->beats[id]->set.heard_ns;
-    *event = told;
 }
 
 /* Reads one packet; whether there was one. */
 static int read_one(ql_heartbeats *heartbeats, uint32_t id, uint64_t now_ns)
 {
     ql_beat *beat = heartbeats->beats[id];
-    uint8_t packet[QL_HEARTBEAT_OCTETS];
+    ql_heartbeat_event event = {0};
     struct sockaddr_storage source;
     _Alignas(struct cmsghdr) uint8_t control[64];
-    struct iovec vector = {packet, sizeof packet};
+    struct iovec vector = {event.packet, sizeof event.packet};
     struct msghdr message = {.msg_name = &source,
                              .msg_namelen = sizeof source,
                              .msg_iov = &vector,
@@ -106,9 +76,12 @@ static int read_one(ql_heartbeats *heartbeats, uint32_t id, uint64_t now_ns)
     ssize_t octets = recvmsg(beat->receiving_socket, &message, MSG_DONTWAIT);
     if (octets < 0)
         return errno == EINTR;
+    event.octets = (uint32_t)octets;
     if (octets > 0 && hop_limit(&message) == QL_HEARTBEAT_HOP_LIMIT &&
-        ql_beat_hear(beat, packet, (uint32_t)octets, now_ns))
-        tell_of_packet(heartbeats, id, &source, packet, (uint32_t)octets, now_ns);
+        ql_beat_hear(beat, event.packet, event.octets, now_ns)) {
+        put_source(&event, &source);
+        tell(heartbeats, id, &event, now_ns);
+    }
     return 1;
 }
 
@@ -128,10 +101,14 @@ static void do_what_is_due(ql_heartbeats *heartbeats, uint32_t id, uint64_t now_
         ql_beat_sent(beat, now_ns, draw(heartbeats));
     }
     /* What waits in the socket was said, however late it is read. */
-    for (int i = 0; i < LAST_PACKETS && beat->silence_ns <= now_ns && read_one(heartbeats, id, now_ns); i++)
-        ;
-    if (beat->silence_ns <= now_ns)
-        beat->silence_ns = new_event(heartbeats, id, now_ns) != NULL ? UINT64_MAX : now_ns + AGAIN_NS;
+    for (int i = 0; i < LAST_PACKETS && ql_beat_is_silent(beat, now_ns); i++)
+        if (!read_one(heartbeats, id, now_ns))
+            break;
+    if (ql_beat_is_silent(beat, now_ns)) {
+        ql_heartbeat_event silence = {0};
+        beat->silence_ns = UINT64_MAX;
+        tell(heartbeats, id, &silence, now_ns);
+    }
 }
 
 /* Time in which the thread could not look is nobody's silence. */

@@ -19,8 +19,6 @@ struct ql_heartbeats {
     ql_beat **beats;  /* by id; NULL: free */
     uint64_t *due_ns; /* of each, in one place to be looked through at every wake-up */
     uint32_t slots;
-    uint32_t first_event, event_count;
-    ql_heartbeat_event events[QL_HEARTBEAT_EVENTS];
 };
 
 static inline void ql_add_one(int event_fd)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -150,15 +151,17 @@ void ql_heartbeats_remove(ql_heartbeats *heartbeats, uint32_t id)
     free(heartbeats->beats[id]);
     heartbeats->beats[id] = NULL;
     ql_heartbeats_refresh(heartbeats, id);
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < heartbeats->event_count; i++) {
-        const ql_heartbeat_event *event =
-            &heartbeats->events[(heartbeats->first_event + i) % QL_HEARTBEAT_EVENTS];
-        if (event->id != id)
-            heartbeats->events[(heartbeats->first_event + kept++) % QL_HEARTBEAT_EVENTS] = *event;
-    }
-    heartbeats->event_count = kept;
     pthread_mutex_unlock(&heartbeats->lock);
+}
+
+/* Moves events of one heartbeat out, as many as there is room for; how many. */
+static uint32_t take_from(ql_beat *beat, ql_heartbeat_event *events, uint32_t room)
+{
+    uint32_t count = beat->pending_count < room ? beat->pending_count : room;
+    memcpy(events, beat->pending, count * sizeof *events);
+    beat->pending_count -= count;
+    memmove(beat->pending, beat->pending + count, beat->pending_count * sizeof *events);
+    return count;
 }
 
 uint32_t ql_heartbeats_take(ql_heartbeats *heartbeats, ql_heartbeat_event *events, uint32_t room)
@@ -166,11 +169,10 @@ uint32_t ql_heartbeats_take(ql_heartbeats *heartbeats, ql_heartbeat_event *event
     uint32_t taken = 0;
     uint64_t count;
     pthread_mutex_lock(&heartbeats->lock);
-    for (; taken < room && heartbeats->event_count > 0; taken++, heartbeats->event_count--) {
-        events[taken] = heartbeats->events[heartbeats->first_event];
-        heartbeats->first_event = (heartbeats->first_event + 1) % QL_HEARTBEAT_EVENTS;
-    }
-    if (heartbeats->event_count == 0) {
+    for (uint32_t id = 0; id < heartbeats->slots && taken < room; id++)
+        if (heartbeats->beats[id] != NULL)
+            taken += take_from(heartbeats->beats[id], events + taken, room - taken);
+    if (taken < room) {
         ssize_t nothing = read(heartbeats->event_fd, &count, sizeof count);
         (void)nothing; /* fails only where no event was told of */
     }
