@@ -38,7 +38,7 @@ from netns_lab.session_planning import next_hops_outside, plan_bfd, plan_session
 
 if TYPE_CHECKING:
     from netns_lab.addressing import AddressPlan
-    from netns_lab.models import Link, Macsec, Topology
+    from netns_lab.models import Link, Macsec, Node, Topology
 
 # The position of a link, our end of it, the other end.
 Ends = tuple[int, InterfacePlan, InterfacePlan]
@@ -190,7 +190,7 @@ def _plan_node(
         forwarding=node.is_router,
         loopback=tuple(map(str, loopback)),
         interfaces=tuple(local for _, local, _ in ends),
-        sysctls=_sysctls(node.is_router) | node.sysctl,
+        sysctls=_sysctls(node.is_router) | _of_daemon(node) | node.sysctl,
         env=node.env,
         exec=tuple(node.exec),
         services=tuple(ServicePlan(service.name, service.cmd) for service in node.services),
@@ -219,6 +219,16 @@ def _sysctls(forwarding: bool) -> dict[str, str]:
         # An interface that a user takes down and up again must come back with its addresses.
         sysctls[f"net.ipv6.conf.{which}.keep_addr_on_down"] = "1"
     return sysctls
+
+
+def _of_daemon(node: Node) -> dict[str, str]:
+    """BIRD and FRR write next hops into routes: the kernel is to leave those that have lost carrier."""
+    if not node.bgp or node.bgp.daemon not in ("bird", "frr"):
+        return {}
+    names = ("net.ipv4.conf", "net.ipv6.conf")
+    return {
+        f"{name}.{which}.ignore_routes_with_linkdown": "1" for name in names for which in ("all", "default")
+    }
 
 
 def _default_routes(topology: Topology, addresses: AddressPlan, ends: list[Ends]) -> tuple[DefaultRoute, ...]:

@@ -141,6 +141,21 @@ def test_a_cut_leaves_one_path_and_all_is_whole_again_when_it_heals(row: Lab) ->
     eventually(partial(_whole, row), 30)
 
 
+def test_bird_and_frr_are_drained_by_the_other_end_and_not_without_it(row: Lab) -> None:
+    for link, node in (("a1", "bird"), ("c", "frr")):
+        assert row.run("fail", "link", link, "--mode", "maintenance").returncode == 0
+        hops = [route["next_hops"] for route in row.ask("routes")["routes"] if route["node"] == node]
+        assert hops
+        assert link not in {hop["interface"] for members in hops for hop in members}
+        row.run("heal")
+    eventually(partial(_whole, row), 30)
+    refused = row.run("fail", "link", "b1", "--mode", "maintenance")
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        "quadlink: b1: no end of b1 runs ExaBGP, which drains it\n",
+    )
+
+
 def test_a_silent_cut_is_found_by_bfd_at_both_ends(row: Lab) -> None:
     eventually(lambda: set(_bfd(row)) == {"up"})
     for link in ("a2", "b2"):

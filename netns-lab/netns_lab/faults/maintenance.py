@@ -89,12 +89,13 @@ class Maintenance:
         return list(dict.fromkeys(end.node for link in links for end in link.ends if end.node != ETHERNET))
 
     def _check(self, fault: Fault) -> None:
+        """One end of each link must be ours: it asks the other, and leaves the link itself."""
         plan = self._controller.plan
-        for name in self._ends(fault):
-            if plan.node(name).asn is not None and not plan.node(name).runs_exabgp:
-                raise LabError(
-                    f"{fault.subject}: {name} runs {plan.node(name).daemon}, which cannot be drained"
-                )
+        for link in (plan.link(name) for name in fault.links):
+            ends = [plan.node(end.node) for end in link.ends if end.node != ETHERNET]
+            speakers = [node for node in ends if node.asn is not None]
+            if speakers and not any(node.runs_exabgp for node in speakers):
+                raise LabError(f"{fault.subject}: no end of {link.name} runs ExaBGP, which drains it")
 
     def _still(self, fault: Fault) -> None:
         if self._registry.get(fault.id) is None:
