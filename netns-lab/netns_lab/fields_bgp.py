@@ -12,40 +12,35 @@ from netns_lab.fields import text, whole
 from netns_lab.units import duration_us
 
 US_PER_S = 1_000_000
-BFD_INTERVALS_US = range(3_000, 60 * US_PER_S + 1)
 COMMUNITIES = '"64512:666" or no-export'
 _DURATION = "[0-9.]+ ?(us|ms|s|m)"
 
 
-def _whole_seconds(value: object, seconds: range, expected: str) -> int:
+def _whole(value: object, unit_us: int, bounds: tuple[int, int], expected: str) -> int:
+    """A duration as a whole number of its unit, within bounds."""
     try:
-        whole_s, rest_us = divmod(duration_us(value), US_PER_S) if isinstance(value, str) else (0.0, 1.0)
+        number = duration_us(value) / unit_us if isinstance(value, str) else 0.5
     except ValueError:
         raise ValueError(expected) from None
-    if rest_us or whole_s not in seconds:
+    least, most = bounds
+    if not (number.is_integer() and least <= number <= most):
         raise ValueError(expected)
-    return int(whole_s)
+    return int(number)
 
 
 def _hold_time_s(value: object) -> int:
     """RFC 4271 section 4.2: whole seconds, 0 or at least 3. 0 would mean a dead peer is never noticed."""
-    return _whole_seconds(value, range(3, 65536), "expected whole seconds of at least 3s, such as 3s")
+    return _whole(value, US_PER_S, (3, 65535), "expected whole seconds of at least 3s, such as 3s")
 
 
 def _restart_time_s(value: object) -> int:
     expected = f"expected whole seconds from 1s to {MAXIMUM_RESTART_TIME_S}s, such as 120s"
-    return _whole_seconds(value, range(1, MAXIMUM_RESTART_TIME_S + 1), expected)
+    return _whole(value, US_PER_S, (1, MAXIMUM_RESTART_TIME_S), expected)
 
 
 def _bfd_interval_us(value: object) -> int:
     expected = "expected a duration from 3ms to 60s in whole microseconds, such as 50ms"
-    try:
-        us = duration_us(value) if isinstance(value, str) else 0.0
-    except ValueError:
-        raise ValueError(expected) from None
-    if us not in BFD_INTERVALS_US:
-        raise ValueError(expected)
-    return int(us)
+    return _whole(value, 1, (3_000, 60 * US_PER_S), expected)
 
 
 def _prefix_range(value: object) -> PrefixRange:
