@@ -20,9 +20,8 @@ A flow of which no packet was delivered after the first loss is `dark`: its outa
 up to the last packet sent in the window. All functions are pure; records are as in dataplane.probes.records.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -102,11 +101,6 @@ class Delivery:
     """One way, send to read; None when no packet arrived."""
 
 
-def as_json(result: FlowTotals | FlowOutage | OutageSummary | Delivery) -> dict[str, Any]:
-    """The result's fields by name for a JSON document; a field that is None is left out."""
-    return {name: value for name, value in asdict(result).items() if value is not None}
-
-
 def arrivals(sent: Records, received: Records) -> Times:
     """For each sent packet the arrival of its first copy in nanoseconds, or NOT_DELIVERED."""
     if len(received) == 0:
@@ -167,15 +161,6 @@ def summarize(outages: Iterable[FlowOutage]) -> OutageSummary:
         first_restored_ms=min(restored_ms, default=None),
         last_restored_ms=max(restored_ms, default=None),
     )
-
-
-def summarize_by(outages: Iterable[FlowOutage], group: Mapping[int, str]) -> dict[str, OutageSummary]:
-    """One summary for each group, such as a direction; `group` maps flow ids, flows it lacks are left out."""
-    members: dict[str, list[FlowOutage]] = {name: [] for name in group.values()}
-    for outage in outages:
-        if outage.flow in group:
-            members[group[outage.flow]].append(outage)
-    return {name: summarize(chosen) for name, chosen in members.items()}
 
 
 def rate_derived_ms(tx_ns: Times, rx_ns: Times, t_fault_ns: int, until_ns: int, sampling_ns: int) -> float:

@@ -37,7 +37,7 @@ LAST_PACKETS_S = 0.5
 """What was sent at the end has so long to arrive."""
 TRIED_EACH_WAY = 128
 TRIED_PACKETS_PER_S = 40
-TRIED_S = 0.25
+TRIED_S, TRIED_LIMIT_S = 0.25, 10.0
 TRIES = 4
 
 
@@ -85,7 +85,9 @@ class Stopwatch:
                 usual = 2 * LEAST_FLOWS_EACH_WAY
                 self.packets_per_s_and_flow = max(1, self.packets_per_s_and_flow * usual // len(self.flows))
             self._reference = reference_flow(self.plan, self.sites[0], max(it.id for it in self.flows) + 1)
-            self._session = self._start([*self.flows, self._reference], self.packets_per_s_and_flow, opened)
+            flows = [*self.flows, self._reference]
+            load = _load(flows, self.packets_per_s_and_flow, self._limit_s)
+            self._session = opened.enter_context(ProbeSession(flows, load))
             self._opened = opened.pop_all()
         return self
 
@@ -177,7 +179,8 @@ class Stopwatch:
     def _try(self, flows: list[Flow]) -> dict[int, Path]:
         """The path of each flow, from a few packets."""
         with ExitStack() as opened:
-            session = self._start(flows, TRIED_PACKETS_PER_S, opened)
+            load = _load(flows, TRIED_PACKETS_PER_S, TRIED_LIMIT_S)
+            session = opened.enter_context(ProbeSession(flows, load))
             with ProbeCapture(self._engine, self.plan, session.magic) as capture:
                 begin_ns = time.monotonic_ns()
                 time.sleep(TRIED_S)
@@ -185,14 +188,6 @@ class Stopwatch:
             received = session.stop().received
             capture.read()
             return taken_paths(capture.sightings, capture.wires, received, begin_ns, end_ns)
-
-    def _start(self, flows: list[Flow], packets_per_s_and_flow: int, opened: ExitStack) -> ProbeSession:
-        load = Load(
-            packets_per_s=packets_per_s_and_flow * len(flows),
-            size_octets=PROBE_OCTETS,
-            duration_s=self._limit_s,
-        )
-        return opened.enter_context(ProbeSession(flows, load))
 
     def _count_prefixes(self) -> int:
         """Which the routers have heard, both families; of the router with most."""
@@ -207,6 +202,11 @@ class Stopwatch:
         """From the file: the controller may be what was failed."""
         events = [event for event in read_events(self._directory.events) if event["t_ns"] >= begin_ns]
         return tuple(sorted(events, key=lambda event: event["t_ns"]))
+
+
+def _load(flows: list[Flow], packets_per_s_and_flow: int, duration_s: float) -> Load:
+    packets_per_s = packets_per_s_and_flow * len(flows)
+    return Load(packets_per_s=packets_per_s, size_octets=PROBE_OCTETS, duration_s=duration_s)
 
 
 def _between(records: Records, begin_ns: int, end_ns: int) -> Records:

@@ -211,7 +211,7 @@ def _draw_flows(
             axes.axhline(place - 0.5, color="#888888", linewidth=0.8)
     axes.axvline(0, color="#000000", linewidth=0.8)
     axes.set_ylim(len(flows) - 0.4, -0.6)
-    axes.set_xlabel("ms after the act, by the time of sending", fontsize=9)
+    axes.set_xlabel("ms after the fault, by the time of sending", fontsize=9)
     which = "flows that were hit" if any(result.hit for result in flows) else "all flows: none was hit"
     cut_off = ", lost where no way was left (pink)" if any(result.partitioned for result in flows) else ""
     axes.set_title(f"{which}: delivered (grey), lost (orange){cut_off}", fontsize=9, loc="left")

@@ -30,6 +30,8 @@ COMMANDS = (
     "announce",
     "withdraw",
     "run",
+    "measure",
+    "timeline",
     "conform",
     "capture",
     "explain",

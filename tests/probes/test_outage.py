@@ -1,6 +1,5 @@
 """The outage stopwatch on made-up records, where every loss and every dark time is known."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,12 +15,10 @@ from control.faults.outage import (
     FlowTotals,
     OutageSummary,
     arrivals,
-    as_json,
     delivery,
     outages_after,
     rate_derived_ms,
     summarize,
-    summarize_by,
     totals,
 )
 from dataplane.probes.records import RECEIVED, SENT, Records
@@ -95,7 +92,6 @@ def test_a_flow_that_stays_dark_says_so_and_its_outage_is_a_lower_bound() -> Non
     sent = schedule(1, 100)
     (outage,) = outages_after(sent, deliver(without(sent, 10, range(60, 100))), 50 * MS, 100 * MS)
     assert outage == FlowOutage(10, 50, 40, 1, 39.0, 39.0, 40.0, 1.0, True, None)
-    assert "restored_ms" not in as_json(outage)
 
 
 def test_a_flow_with_one_packet_has_no_interval() -> None:
@@ -108,7 +104,7 @@ def test_no_records_are_no_flows() -> None:
     sent, received = np.zeros(0, SENT), np.zeros(0, RECEIVED)
     assert totals(sent, received) == []
     assert outages_after(sent, received, 0, MS) == []
-    assert as_json(delivery(sent, arrivals(sent, received), 0, MS)) == {"sent": 0, "lost": 0}
+    assert delivery(sent, arrivals(sent, received), 0, MS) == Delivery(0, 0, None, None, None)
     assert summarize([]) == OutageSummary(0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, None, None)
 
 
@@ -135,11 +131,6 @@ def test_a_summary_counts_flows_sums_loss_and_takes_median_and_maximum() -> None
     assert (summary.flows, summary.dark, summary.lost) == (4, 1, 4 + 10 + 10)
     assert (summary.outage_ms_max, summary.outage_ms_median) == (10.0, (4.0 + 9.0) / 2)
     assert (summary.first_restored_ms, summary.last_restored_ms) == (14.55, 20.8)
-    by_direction = summarize_by(outages, {10: "a-b", 11: "a-b", 12: "b-a"})
-    assert list(by_direction) == ["a-b", "b-a"]
-    assert (by_direction["a-b"].flows, by_direction["a-b"].lost) == (2, 4)
-    assert (by_direction["b-a"].flows, by_direction["b-a"].outage_ms_max) == (1, 10.0)
-    assert json.loads(json.dumps(as_json(summary), allow_nan=False)) == as_json(summary)
 
 
 def test_delivery_is_of_what_was_sent_meanwhile() -> None:
