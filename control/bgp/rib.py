@@ -85,6 +85,8 @@ class Rib:
     def drain(self, neighbors: frozenset[str]) -> set[str]:
         """Make paths of these neighbors, and no others, the last to be used; the prefixes changed by it."""
         turned, self._drained = neighbors ^ self._drained, neighbors
+        if not turned:
+            return set()
 
         def preferred(paths: tuple[Path, ...]) -> tuple[Path, ...]:
             return tuple(
