@@ -4,7 +4,7 @@ from control.bgp.model import community_text
 from control.bgp.policy import MaximumPrefixes, NeighborSettings, Term
 from control.router import Router, Session
 from dataplane.lines import Document
-from netns_lab.plan import SessionPlan
+from netns_lab.plan import SessionEnd, SessionPlan
 from netns_lab.routing_daemons.session import DaemonSession
 
 NS_PER_S = 1e9
@@ -33,7 +33,7 @@ def session_document(router: Router, node: str, session: Session, now_ns: int) -
 
 
 def daemon_session_document(session: SessionPlan, node: str, state: DaemonSession, now_ns: int) -> Document:
-    """The same of a session that a routing daemon of that node has."""
+    """The same of a session that a routing daemon of that node has; of BFD it tells the state alone."""
     local, peer = session.seen_from(node)
     return {
         "node": node,
@@ -50,7 +50,13 @@ def daemon_session_document(session: SessionPlan, node: str, state: DaemonSessio
         "policy": _policy(local.settings),
         "warning": "",
         "reason": state.reason,
+        "bfd": [_bfd(session, local, peer, state.bfd)] if state.bfd else [],
     }
+
+
+def _bfd(session: SessionPlan, local: SessionEnd, peer: SessionEnd, state: str) -> Document:
+    where = {"node": local.node, "interface": local.interface, "family": session.family}
+    return {**where, "peer": peer.address, "state": state}
 
 
 def _policy(settings: NeighborSettings) -> Document:

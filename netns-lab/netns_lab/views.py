@@ -271,7 +271,7 @@ class Views:
         ]
         documents += [document for router in controller.daemons for document in router.session_documents()]
         bfd = bfd_by_session(controller.plan, controller.guard.bfd, now_ns)
-        return [{**it, "bfd": bfd.get((it["node"], it["neighbor"]), [])} for it in documents]
+        return [{"bfd": bfd.get((it["node"], it["neighbor"]), []), **it} for it in documents]
 
     def _routes(self) -> list[Document]:
         """The kernel's own view of every route that BGP brought, or the plan of an AS."""
