@@ -178,16 +178,14 @@ class Stopwatch:
 
     def _try(self, flows: list[Flow]) -> dict[int, Path]:
         """The path of each flow, from a few packets."""
-        with ExitStack() as opened:
-            load = _load(flows, TRIED_PACKETS_PER_S, TRIED_LIMIT_S)
-            session = opened.enter_context(ProbeSession(flows, load))
+        with ProbeSession(flows, _load(flows, TRIED_PACKETS_PER_S, TRIED_LIMIT_S)) as session:
             with ProbeCapture(self._engine, self.plan, session.magic) as capture:
                 begin_ns = time.monotonic_ns()
                 time.sleep(TRIED_S)
                 end_ns = time.monotonic_ns()
             received = session.stop().received
-            capture.read()
-            return taken_paths(capture.sightings, capture.wires, received, begin_ns, end_ns)
+        capture.read()
+        return taken_paths(capture.sightings, capture.wires, received, begin_ns, end_ns)
 
     def _count_prefixes(self) -> int:
         """Which the routers have heard, both families; of the router with most."""

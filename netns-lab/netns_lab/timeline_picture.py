@@ -233,7 +233,7 @@ def runs_by_flow(measurement: Measurement, begin_ms: float, end_ms: float) -> It
     it = measurement.recording
     times_ms = (it.sent["tx_ns"] - it.t_ns) / NS_PER_MS
     lost = arrivals(it.sent, it.received) == NOT_DELIVERED
-    shown = (times_ms >= begin_ms - measurement.resolution_ms) & (times_ms < end_ms)
+    shown = (times_ms >= begin_ms - 2 * measurement.resolution_ms) & (times_ms < end_ms)
     for flow in it.flows:
         chosen = shown & (it.sent["flow"] == flow.id)
         sent_ms, gone = times_ms[chosen], lost[chosen]

@@ -27,7 +27,7 @@ def test_both_pictures_are_drawn_and_say_what_happened(tmp_path: Path) -> None:
 def test_losses_are_spans_up_to_the_next_packet_that_was_delivered() -> None:
     runs = dict(runs_by_flow(Measurement(a_cut_of_ch1()), -10, 100))
     assert runs[0].lost == [(0.0, 40.0)]
-    assert runs[0].delivered == [(-15.0, 15.0), (40.0, 60.0)]
+    assert runs[0].delivered == [(-20.0, 20.0), (40.0, 60.0)]
 
 
 def test_many_milestones_of_one_step_are_one_row() -> None:
