@@ -177,7 +177,9 @@ def test_bfd_that_frr_ends_administratively_takes_no_path_away(row: Lab) -> None
     profile = ("configure terminal", "bfd", "profile c")
     vty(_frr(row, "bfdd"), *profile, "shutdown")
     try:
-        eventually(lambda: any("signaled down" in text for text in _told(row, "bfd-down")))
+        eventually(
+            lambda: any("exa:c " in text and "signaled down" in text for text in _told(row, "bfd-down"))
+        )
         assert _whole(row)
     finally:
         vty(_frr(row, "bfdd"), *profile, "no shutdown")
