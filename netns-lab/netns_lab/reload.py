@@ -36,6 +36,7 @@ async def reload(controller: Controller) -> Document:
     await asyncio.gather(*(router.stop() for router in gone))
     controller.plan = plan
     controller.impairing.follow()
+    await controller.faults.follow()
     replaced = []
     for name, node in speakers.items():
         router = controller.routers.get(name)
@@ -46,7 +47,7 @@ async def reload(controller: Controller) -> Document:
     controller.announcements.follow()
     changed = await controller.daemons.follow(plan, controller.living_nodes())
     await controller.services.follow(controller.living_nodes())
-    await _replayed(replaced)
+    await _replayed([router for router in replaced if not router.speaker.held])
     names = sorted([*changed, *(router.node.name for router in (*gone, *replaced))])
     if names:
         text = f"the topology changed, and with it the routers {', '.join(names)}"

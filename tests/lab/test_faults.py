@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from netns_lab.directory import LabDirectory
 from netns_lab.state import load_plan
 
 from dataplane.client import EngineClient
-from tests.lab.harness import Lab, quadlink
+from tests.lab.harness import QUADLINK, Lab, processes_of, quadlink
 from tests.lab.probing import probes
 from tests.waiting import eventually
 
@@ -47,9 +48,13 @@ def shared_square(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     try:
         up = quadlink("up", str(path))
         assert up.returncode == 0, up.stderr
-        yield Lab(directory, load_plan(directory))
+        lab = Lab(directory, load_plan(directory))
+        yield lab
+        for words in (("node", "north"), ("link", "south-east", "--mode", "flap"), ("controller",)):
+            assert lab.run("fail", *words).returncode == 0
     finally:
-        quadlink("down", "--name", directory.name)
+        down = quadlink("down", "--name", directory.name)
+        assert (down.returncode, processes_of(directory.name)) == (0, [])
 
 
 @pytest.fixture
@@ -88,51 +93,51 @@ def kill_controller(lab: Lab) -> None:
     eventually(lambda: lab.json("inspect", "links")["pids"]["controller"] != controller)
 
 
-def test_a_dead_node_is_cut_off_and_runs_nothing_until_it_is_healed_by_whatever_controller(
-    square: Lab,
-) -> None:
+def test_what_is_dead_runs_nothing_until_the_last_fault_is_healed_by_whatever_controller(square: Lab) -> None:
     before = node(square, "north")
     square.run("fail", "link", "west-north", "--mode", "silent")
+    square.run("fail", "group", "site")
     answer = square.json("fail", "node", "north")
     assert (answer["kind"], answer["mode"], answer["id"]) == ("node", "dead", "node north dead")
     assert square.run("fail", "node", "north", "--mode", "frozen").returncode == 2
-    eventually(lambda: square.paths("west", "10.2.0.0/16") == 1)
     for again in (False, True):
         if again:
             kill_controller(square)
         found = node(square, "north")
         assert (found["bgp"], found["exabgp_pid"], found["services"]) == ("dead", None, [])
         assert forwarding(square, "north") == ["0", "0", "0"]
-        assert (states(square)["west-north"], states(square)["north-east"]) == ("cut", "cut")
-        assert set(faults(square)) == {"link west-north silent", "node north dead"}
-        assert faults(square)["node north dead"]["links"] == ["west-north", "north-east"]
+        cut = [link for link, state in states(square).items() if state == "cut"]
+        assert cut == ["west-north", "west-south", "north-east"]
+        assert set(faults(square)) == {"link west-north silent", "group site carrier", "node north dead"}
+    assert square.json("heal", "group", "site") == {"healed": ["group site"]}
+    assert states(square)["west-south"] == "up"
+    assert node(square, "north")["bgp"] == "dead"
     assert square.json("heal", "node", "north") == {"healed": ["node north"]}
     assert states(square)["west-north"] == "silent"
     assert forwarding(square, "north") == ["1", "1", "1"]
     square.run("heal")
     eventually(lambda: whole(square), WAIT_S)
-    after = node(square, "north")
     eventually(lambda: node(square, "north")["services"][0]["state"] == "running")
-    assert after["exabgp_pid"] != before["exabgp_pid"]
+    assert node(square, "north")["exabgp_pid"] != before["exabgp_pid"]
 
 
-def test_a_group_dies_with_its_nodes_and_is_healed_in_time_without_a_controller(square: Lab) -> None:
-    square.run("fail", "group", "site", "--for", "2s")
-    down = ["west-north", "west-south", "north-east"]
-    assert [link for link, state in states(square).items() if state == "cut"] == down
-    pids = square.json("inspect", "links")["pids"]
-    assert pids["exabgp"]["north"] is None
-    os.kill(pids["controller"], signal.SIGSTOP)
+@pytest.mark.long
+def test_what_ends_in_time_while_the_controller_is_stopped_is_undone_once_it_goes_on(square: Lab) -> None:
+    controller = square.json("inspect", "links")["pids"]["controller"]
+    engine = EngineClient(square.directory.engine_socket)
+    square.run("fail", "group", "site", "--for", "5s")
+    os.kill(controller, signal.SIGSTOP)
     try:
-        engine = EngineClient(square.directory.engine_socket)
-        eventually(lambda: not any(state.faults for state in engine.links()), 10)
-        engine.close()
+        assert [state.name for state in engine.links() if state.state == "cut"]
+        eventually(lambda: not any(state.faults for state in engine.links()), WAIT_S)
     finally:
-        os.kill(pids["controller"], signal.SIGCONT)
+        os.kill(controller, signal.SIGCONT)
+        engine.close()
     eventually(lambda: faults(square) == {})
     eventually(lambda: whole(square), WAIT_S)
 
 
+@pytest.mark.long
 def test_a_frozen_node_keeps_its_carriers_and_is_told_nothing(square: Lab) -> None:
     exabgp = node(square, "north")["exabgp_pid"]
     square.run("fail", "node", "north", "--mode", "frozen")
@@ -161,6 +166,7 @@ def test_faults_of_a_router_are_undone_and_leave_the_others(square: Lab) -> None
     eventually(lambda: node(square, "south")["exabgp_pid"] not in (exabgp, None))
 
 
+@pytest.mark.long
 def test_a_reset_session_is_kept_down_or_comes_back_by_itself(square: Lab) -> None:
     square.run("fail", "bgp", "north:west", "--for", "60s")
     eventually(lambda: square.paths("west", "10.2.0.0/16") == 1)
@@ -195,8 +201,13 @@ def test_maintenance_loses_nothing_also_where_the_controller_ends_in_the_middle(
         assert square.paths("west", "10.2.0.0/16") == 1
         refused = square.run("fail", "node", "south", "--mode", "maintenance")
         assert (refused.returncode, "no other way to" in refused.stderr) == (2, True)
+        words = [str(QUADLINK), "--name", square.name, "fail", "link", "west-hw", "--mode", "maintenance"]
+        draining = subprocess.Popen(words, stderr=subprocess.DEVNULL)  # in vain: hw has no other link
+        eventually(lambda: "link west-hw maintenance" in faults(square))
         kill_controller(square)
-        assert set(faults(square)) == {"node north maintenance"}
+        assert draining.wait(10) == 2
+        eventually(lambda: set(faults(square)) == {"node north maintenance"})
+        assert states(square)["west-hw"] == "up"
         square.run("heal")
         assert faults(square) == {}
         eventually(lambda: whole(square), WAIT_S)

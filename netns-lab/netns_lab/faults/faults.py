@@ -34,7 +34,7 @@ from netns_lab.faults.model import (
     refusal,
 )
 from netns_lab.faults.registry import Registry
-from netns_lab.faults.request import reach, read_fault
+from netns_lab.faults.request import is_there, reach, read_fault
 from netns_lab.faults.routers import RouterFaults, equip, wish
 from netns_lab.faults.wires import WireFaults
 
@@ -89,14 +89,18 @@ class Faults:
 
     async def resume(self) -> None:
         """Takes over what earlier controllers began; what ended meanwhile is undone and told."""
-        engine = self._controller.engine
+        await self.follow()
+        for fault in self._registry:
+            await self._actors[fault.mode].resume(fault)
+            self._set_alarm(fault)
+
+    async def follow(self) -> None:
+        """Ends the faults of what the plan has no more, and those that the engine has ended."""
+        engine, plan = self._controller.engine, self._controller.plan
         on_links = {fault.id for state in (engine.links() if engine else []) for fault in state.faults}
         for fault in self._registry:
-            if fault.mode in WIRE_MODES and fault.id not in on_links:
-                await self._finish(fault.id, fault.until_ns or self._controller.now_ns())
-            else:
-                await self._actors[fault.mode].resume(fault)
-                self._set_alarm(fault)
+            if not is_there(plan, fault) or (fault.mode in WIRE_MODES and fault.id not in on_links):
+                await self._finish(fault.id, fault.until_ns)
 
     async def fail(
         self,

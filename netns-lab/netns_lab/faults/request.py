@@ -91,6 +91,16 @@ def reach(plan: LabPlan, kind: str, name: str) -> Reach:
     raise LabError(f"found {kind!r}, expected {choices(FaultKind)}")
 
 
+def is_there(plan: LabPlan, fault: Fault) -> bool:
+    """Whether a plan still has all that a fault reaches."""
+    links, nodes = {link.name for link in plan.links}, {node.name for node in plan.nodes}
+    try:
+        reach(plan, fault.kind, fault.name)
+    except LabError:
+        return False
+    return links.issuperset(fault.links) and nodes.issuperset(fault.nodes)
+
+
 def _check(kind: str, name: str, mode: str, for_s: float | None) -> None:
     if kind == FaultKind.BGP and ":" in name and mode != "reset":
         raise LabError(f"bgp {name}: mode {mode} is of a whole router, expected {name.partition(':')[0]}")
