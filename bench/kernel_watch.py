@@ -7,7 +7,7 @@ from functools import partial
 from typing import IO, Self
 
 from control.routes.kernel import NetlinkKernel
-from control.routes.model import NextHops
+from control.routes.model import Installed, NextHops
 from dataplane.namespace import run_in_namespace
 
 
@@ -30,23 +30,16 @@ class KernelWatch:
     def ipv4_routes(self) -> int:
         """All that its main IPv4 table has, whoever made them."""
         self._statistics.seek(0)
-        main = re.search(
-            r"Prefixes:\s*(\d+)", self._statistics.read()
-        )  # the local table, if another, is next
-        assert main is not None
-        return int(main[1])
+        first = re.search(r"Prefixes:\s*(\d+)", self._statistics.read())  # of several tables, the main one
+        assert first is not None
+        return int(first[1])
 
     def groups(self) -> dict[int, NextHops]:
         """The next hops of each group, by its id, both families."""
-        objects = {nexthop.id: nexthop for nexthop in self._kernel.nexthops()}
-        return {
-            id: frozenset(hop for member in nexthop.members if (hop := objects[member].next_hop))
-            for id, nexthop in objects.items()
-            if nexthop.members
-        }
+        return Installed(self._kernel.nexthops(), []).groups()
 
     def learned(self) -> dict[str, NextHops]:
         """Every prefix that goes by a group, and its next hops."""
-        groups = self.groups()
-        routes = self._kernel.dump().routes
-        return {route.prefix: groups[route.nexthop] for route in routes if route.nexthop in groups}
+        tables = self._kernel.dump()
+        groups = tables.groups()
+        return {route.prefix: groups[route.nexthop] for route in tables.routes if route.nexthop in groups}

@@ -244,6 +244,10 @@ class Router:
                 changed |= self._end(session, reason, now_ns)
         self._apply(changed | self._resolve())
 
+    def wanted(self) -> dict[str, NextHops]:
+        """Every prefix that is not originated here and has a way, and where its traffic should go."""
+        return self._wanted(list(self.prefixes()))
+
     def prefixes(self) -> Iterator[str]:
         """Every prefix that `next_hops` knows a way to and that is not originated here."""
         learned = (prefix for prefix in self.rib.prefixes() if prefix not in self._interior)

@@ -8,6 +8,7 @@ import errno
 import os
 import socket
 import struct
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -110,15 +111,15 @@ def encode_unsigned_attribute(attribute_type: int, value: int) -> bytes:
 def decode_attributes(octets: bytes) -> dict[int, bytes]:
     """Payload by attribute type, the last of each; raises DecodeError where one is cut short."""
     attributes = {}
-    position = 0
-    while position < len(octets):
-        if len(octets) - position < _ATTRIBUTE.size:
-            raise DecodeError(f"{len(octets) - position} octets where an attribute was expected")
+    position, end = 0, len(octets)
+    while position < end:
+        if end - position < _ATTRIBUTE.size:
+            raise DecodeError(f"{end - position} octets where an attribute was expected")
         length, attribute_type = _ATTRIBUTE.unpack_from(octets, position)
-        if not _ATTRIBUTE.size <= length <= len(octets) - position:
-            raise DecodeError(f"attribute of length {length} in {len(octets) - position} octets")
+        if not _ATTRIBUTE.size <= length <= end - position:
+            raise DecodeError(f"attribute of length {length} in {end - position} octets")
         attributes[attribute_type & NLA_TYPE_MASK] = octets[position + _ATTRIBUTE.size : position + length]
-        position += _aligned(length)
+        position += (length + 3) & ~3
     return attributes
 
 
@@ -126,7 +127,7 @@ def decode_integer(payload: bytes) -> int:
     """An unsigned attribute of 8, 16 or 32 bits in host order; raises DecodeError for other lengths."""
     if len(payload) not in (1, 2, 4):
         raise DecodeError(f"{len(payload)} octets where an integer was expected")
-    return int.from_bytes(payload, "little" if struct.pack("=H", 1)[0] else "big")
+    return int.from_bytes(payload, sys.byteorder)
 
 
 def decode_answer(message: Message) -> tuple[int, str]:

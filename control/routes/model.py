@@ -148,6 +148,15 @@ class Installed(NamedTuple):
     nexthops: list[KernelNexthop]
     routes: list[KernelRoute]
 
+    def groups(self) -> dict[int, NextHops]:
+        """The next hops of each group, by its id."""
+        hops = {nexthop.id: nexthop.next_hop for nexthop in self.nexthops if nexthop.next_hop}
+        return {
+            nexthop.id: frozenset(hops[id] for id in nexthop.members if id in hops)
+            for nexthop in self.nexthops
+            if nexthop.members
+        }
+
 
 class Kernel(Protocol):
     """The tables of one namespace. Nothing that Linux does to them by itself is ever announced."""

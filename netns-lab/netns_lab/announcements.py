@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 MAXIMUM_PREFIXES = 1_000_000
 """A router; ExaBGP and its helper then hold 0.3 GB."""
-PREFIXES_AT_A_TIME = 10_000
-"""Some 0.1 s of the controller's loop, which then attends to everything else."""
+PREFIXES_AT_A_TIME = 5_000
+"""Some 0.1 s of the controller's loop for two sessions, and then it attends to everything else."""
 
 
 class Announcements:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from control.bgp import commands
 from control.bgp.configuration import NeighborConfig, SpeakerConfig
@@ -14,7 +15,7 @@ from control.guard.guard import Witness
 from control.resolution import Interior
 from control.router import Router, Session, SessionChange
 from control.routes.kernel import NetlinkKernel
-from control.routes.model import FAMILIES, NextHop, Refused
+from control.routes.model import FAMILIES, NextHop, NextHops, Refused
 from control.routes.table import RouteTable
 from netns_lab.directory import LabDirectory
 from netns_lab.event_log import EventKind, EventLog
@@ -255,39 +256,40 @@ class LabRouter:
     def not_installed(self) -> list[str]:
         """The prefixes whose route in the kernel is not what BGP chose."""
         usable = {
-            (state.ifindex, family): name
-            for name, state in self.interfaces.items()
+            (state.ifindex, family)
+            for state in self.interfaces.values()
             for family, is_usable in state.families.items()
             if is_usable
         }
-        installed = {route.prefix: frozenset(route.next_hops) for route in self.installed()}
-        wanted = {
-            prefix: frozenset(
-                (hop.gateway, usable[hop.ifindex, hop.family_name])
-                for hop in self.router.next_hops(prefix)
-                if (hop.ifindex, hop.family_name) in usable
-            )
-            for prefix in self.router.prefixes()
+        tables = self._kernel.dump()
+        groups = tables.groups()
+        installed = {
+            route.prefix: groups[route.nexthop] for route in tables.routes if route.nexthop in groups
         }
-        return [
-            prefix for prefix, next_hops in wanted.items() if installed.get(prefix, frozenset()) != next_hops
-        ]
+        wanted = self.router.wanted()
+        # Prefixes are many and sets of next hops few.
+        expected = {
+            hops: frozenset(hop for hop in hops if (hop.ifindex, hop.family_name) in usable)
+            for hops in set(wanted.values())
+        }
+        nowhere: NextHops = frozenset()
+        return [prefix for prefix, hops in wanted.items() if installed.get(prefix, nowhere) != expected[hops]]
 
     def installed(self) -> list[InstalledRoute]:
         """Every route that BGP brought, by the kernel's own word, in order of prefix."""
         tables = self._kernel.dump()
         names = {state.ifindex: name for name, state in self.interfaces.items()}
-        by_id = {nexthop.id: nexthop for nexthop in tables.nexthops}
-        routes = []
-        for route in sorted(tables.routes, key=lambda route: route.prefix):
-            if route.nexthop is None:
-                continue
-            group = by_id.get(route.nexthop)
-            members = [by_id[id].next_hop for id in group.members if id in by_id] if group else []
-            hops = [(hop.gateway, names.get(hop.ifindex, "?")) for hop in members if hop is not None]
-            hops.sort(key=lambda hop: hop[1])
-            routes.append(InstalledRoute(route.prefix, route.nexthop, tuple(hops)))
-        return routes
+        named = {
+            id: tuple(
+                sorted(((hop.gateway, names.get(hop.ifindex, "?")) for hop in hops), key=itemgetter(1, 0))
+            )
+            for id, hops in tables.groups().items()
+        }
+        return [
+            InstalledRoute(route.prefix, route.nexthop, named.get(route.nexthop, ()))
+            for route in sorted(tables.routes, key=lambda route: route.prefix)
+            if route.nexthop is not None
+        ]
 
 
 def changed(state: InterfaceState, change: InterfaceChange) -> InterfaceState:
