@@ -51,6 +51,12 @@ def measure(
             show_default=False,
         ),
     ] = None,
+    rate: Annotated[
+        int,
+        typer.Option(
+            help="Packets a second of each flow: at 1000, outages are known to 1 ms.", min=1, max=10_000
+        ),
+    ] = 200,
     save: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Keep records, report and pictures.", autocompletion=files),
@@ -67,6 +73,7 @@ def measure(
     Examples:
       sudo ./quadlink measure link ch1
       sudo ./quadlink measure link ch2 --mode silent --save silent
+      sudo ./quadlink measure group facility-a --rate 1000
       sudo ./quadlink measure controller --mode killed
     """
     from netns_lab.measuring import FaultRequest, measure_fault, observation_s
@@ -85,7 +92,10 @@ def measure(
     plan = load_plan(directory)
     fault = FaultRequest(kind, target or kind, mode or _first_mode(kind), for_s, options)
     watched_s = seconds("--observe", observe) if observe is not None else observation_s(plan, fault)
-    with Stopwatch(directory, plan, limit_s=watched_s + SPARE_S, between=between) as stopwatch:
+    limit_s = watched_s + SPARE_S
+    with Stopwatch(
+        directory, plan, limit_s=limit_s, packets_per_s_and_flow=rate, between=between
+    ) as stopwatch:
         say(f"measure: {len(stopwatch.flows)} flows under way; {fault}")
         measurement = measure_fault(stopwatch, directory, fault, watched_s)
     _show(measurement, format)
