@@ -8,17 +8,17 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.lab.harness import QUAD, QUADLINK, Lab, processes_of, quadlink
+from tests.lab.harness import QUAD, QUADLINK, Lab, processes_of
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
 CUT = f"""\
 name: cut
 topology: {QUAD}
-traffic: {{rate: 100, flows: 32}}
+traffic: {{rate: 100, flows: 16}}
 steps:
   - at: 100ms
     fail: {{link: ch1}}
-    for: 1s
+    for: 500ms
     expect:
       dark: 0
       path: {{uses: [ch2, ch3, ch4], avoids: [ch1]}}
@@ -59,7 +59,7 @@ def test_a_lab_that_is_broken_already_or_another_cannot_run_it(quad: Lab, cut: P
     quad.run("fail", "link", "ch2")
     answer = quad.run("run", str(cut))
     assert answer.returncode == 2
-    assert "has faults already (link ch2)" in answer.stdout
+    assert "has faults (link ch2)" in answer.stdout
     assert quad.json("inspect", "faults")["faults"]
     other = tmp_path / "pair.yaml"
     other.write_text(CUT.replace("quad.yaml", "pair.yaml").replace("[ch2, ch3, ch4]", "[ch1]"))
@@ -81,10 +81,3 @@ def test_an_interrupted_run_leaves_nothing(cut: Path) -> None:
     assert run.returncode == 128 + signal.SIGTERM
     assert processes_of(f"run-{run.pid}") == []
     assert not list(Path("/run/netns").glob(f"run-{run.pid}-*"))
-
-
-def test_a_wrong_file_cannot_run(cut: Path) -> None:
-    cut.write_text(CUT.replace("ch1}", "ch9}"))
-    answer = quadlink("run", str(cut))
-    assert answer.returncode == 2
-    assert "steps[0].fail: no link ch9" in answer.stderr

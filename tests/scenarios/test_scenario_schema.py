@@ -20,7 +20,6 @@ SCENARIOS = SHIPPED.parent / "scenarios"
 # Every key that the format has. Kinds of things that quad has none of are in an expectation's shadow.
 FULL = f"""\
 name: full
-about: everything
 topology: {SHIPPED}/quad.yaml
 seed: 7
 duration: 1m
@@ -50,6 +49,7 @@ steps:
   - {{at: 5s, fail: {{link: ch3, mode: flap, period: 200ms, count: 5}}}}
   - {{at: 7s, fail: {{link: ch3, mode: brownout, impair: {{loss: 1%, delay: 5ms}}}}}}
   - {{at: 8s, heal: {{link: ch3}}}}
+  - {{at: 8500ms, for: 1s, fail: {{link: ch4, mode: flip, rate: 100, bit: 300}}}}
   - {{at: 9s, announce: {{node: gcp, prefixes: [20.0.0.0/16], split: 24}}}}
   - {{at: 9500ms, fail: {{controller: killed}}}}
   - {{at: 10s, withdraw: {{node: gcp, prefixes: [20.0.1.0/24]}}}}
@@ -79,7 +79,7 @@ def test_it_takes_the_scenarios_that_ship(path: Path) -> None:
 def test_it_takes_every_key_that_the_reader_takes(tmp_path: Path) -> None:
     file = tmp_path / "full.yaml"
     file.write_text(FULL)
-    assert len(load_scenario(file).acts) == 9
+    assert len(load_scenario(file).acts) == 10
     assert errors(FULL) == []
     assert {key for key in keys_of(SCHEMA) if f"{key}:" not in FULL} == ELSEWHERE
 

@@ -6,20 +6,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from netns_lab.faults.model import FaultKind
 from netns_lab.names import unknown
 from netns_lab.planning import plan_lab
 from netns_lab.reading import Place, Report
-from netns_lab.scenarios.model import ACTS, Bound, Expectations, ScenarioFile, Step, Target, Traffic
+from netns_lab.scenarios.model import ACTS, Expectations, ScenarioFile, Step, Target, Traffic
 from netns_lab.scenarios.rehearsal import Refused, rehearse
 from netns_lab.scenarios.schedule import Act, expand
 from netns_lab.source import read_source
 from netns_lab.topology import Topology, load_topology
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 SETTLED_S = 1.0
 """How long a run goes on after its last act where the file does not say."""
@@ -33,7 +29,6 @@ class Scenario:
 
     file: Path
     name: str
-    about: str
     topology: Topology
     seed: int
     traffic: Traffic
@@ -97,7 +92,6 @@ def load_scenario(path: Path, seed: int | None = None) -> Scenario:
     return Scenario(
         file=path,
         name=shape.name,
-        about=shape.about,
         topology=topology,
         seed=drawn,
         traffic=shape.traffic,
@@ -154,25 +148,12 @@ def _of_step(step: Step, following: Step | None, topology: Topology) -> Iterator
 
 
 def _of_expectations(expect: Expectations, topology: Topology) -> Iterator[Complaint]:
-    for where, bound in _bounds(expect):
-        if bound.min is None and bound.max is None:
-            yield where, "found neither min nor max, expected one of them"
-        elif bound.min is not None and bound.max is not None and bound.min > bound.max:
-            yield where, f"found min {bound.min:g} above max {bound.max:g}"
     for name in expect.prefixes:
         yield from _known("node", ("prefixes", name), name, topology.nodes)
-    if expect.path:
-        for key in ("uses", "avoids"):
-            for index, name in enumerate(getattr(expect.path, key)):
-                yield from _known("link", ("path", key, index), name, [link.name for link in topology.links])
-
-
-def _bounds(expect: BaseModel) -> Iterator[tuple[Place, Bound]]:
-    for name, value in expect:
-        if isinstance(value, Bound):
-            yield (name,), value
-        elif isinstance(value, dict):
-            yield from (((name, key), bound) for key, bound in value.items())
+    links = [link.name for link in topology.links]
+    for key, names in expect.path or ():
+        for index, name in enumerate(names):
+            yield from _known("link", ("path", key, index), name, links)
 
 
 def _known(kind: str, place: Place, name: str, known: Iterable[str]) -> Iterator[Complaint]:

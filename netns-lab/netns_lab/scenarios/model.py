@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from dataplane.macsec.counters import SLOTS
 from netns_lab import fields
@@ -67,6 +67,14 @@ class Bound(Model):
 
     min: Number | None = None
     max: Number | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("expected min, max or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("expected a min that is not above max")
+        return self
 
     def holds(self, value: float) -> bool:
         return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
@@ -160,6 +168,10 @@ class Fail(Target):
     from_node: str | None = Field(None, alias="from")
     period_s: MaybeDuration = Field(None, alias="period")
     count: Annotated[int | None, whole(1, 1_000_000, "times")] = None
+    frames_per_s: Annotated[int | None, whole(1, 1_000_000, "frames a second and wire")] = Field(
+        None, alias="rate"
+    )
+    bit: Annotated[int | None, whole(0, 1_000_000, "which bit of a frame")] = None
     impairment: Impairment | None = Field(None, alias="impair")
 
     @property
@@ -213,7 +225,6 @@ class ScenarioFile(Model):
     """The outer shape of a scenario file; steps are read one by one."""
 
     name: Annotated[str, fields.matching(fields.NAME, "1 to 32 letters, digits, - and _")]
-    about: str = ""
     topology: str
     seed: Annotated[int, whole(0, 2**63 - 1, "what chance begins with")] = 0
     traffic: Traffic = Traffic()

@@ -29,7 +29,7 @@ NS_PER_S = 1e9
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class Performed:
     """A run: the measurement and its windows, by the names of `Scenario.expectations`."""
 
     measurement: Measurement
@@ -40,14 +40,9 @@ class Recording:
 
 def perform(
     scenario: Scenario, directory: LabDirectory, plan: LabPlan, say: Callable[[str], None]
-) -> Recording:
-    """Runs the scenario in a lab without faults and leaves it without, however it ends. Raises LabError."""
-    if active := _ask(directory, "inspect", topic="faults")["faults"]:
-        failed = ", ".join(f"{fault['kind']} {fault['name']}" for fault in active)
-        raise LabError(
-            f"lab {directory.name} has faults already ({failed}); "
-            f"`quadlink heal --name {directory.name}` undoes them"
-        )
+) -> Performed:
+    """Runs the scenario in a lab that is whole and leaves it so, however it ends. Raises LabError."""
+    _check_whole(directory)
     run = _Run(scenario, directory, say)
     stopwatch = Stopwatch(
         directory,
@@ -61,9 +56,19 @@ def perform(
             measurement = stopwatch.measure(run.perform, 0, scenario.name)
     finally:
         run.revert()
+    _check_whole(directory)
+    return Performed(measurement, run.windows(measurement), run.doubts() + measurement.doubts())
+
+
+def _check_whole(directory: LabDirectory) -> None:
+    """Raises LabError where a fault is active or, after some time, something is not as it should be."""
+    if active := _ask(directory, "inspect", topic="faults")["faults"]:
+        failed = ", ".join(f"{fault['kind']} {fault['name']}" for fault in active)
+        raise LabError(
+            f"lab {directory.name} has faults ({failed}); `quadlink heal --name {directory.name}` undoes them"
+        )
     if missing := wait_until_ready(directory, READY_TIMEOUT_S):
-        raise LabError(f"lab {directory.name}: not as it was {READY_TIMEOUT_S:.0f} s after: {missing[0]}")
-    return Recording(measurement, run.windows(measurement), run.doubts() + measurement.doubts())
+        raise LabError(f"lab {directory.name} is not ready after {READY_TIMEOUT_S:.0f} s: {missing[0]}")
 
 
 def _ask(directory: LabDirectory, request: str, **arguments: object) -> Any:  # noqa: ANN401 - JSON

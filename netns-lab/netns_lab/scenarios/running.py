@@ -20,7 +20,7 @@ from netns_lab.planning import plan_lab
 from netns_lab.scenarios.expectations import Observation, Verdict, judge
 from netns_lab.scenarios.loading import Scenario
 from netns_lab.scenarios.observation import observe
-from netns_lab.scenarios.performing import READY_TIMEOUT_S, Recording, perform
+from netns_lab.scenarios.performing import READY_TIMEOUT_S, Performed, perform
 from netns_lab.state import load_plan
 from netns_lab.topology import Topology
 
@@ -99,11 +99,13 @@ def _run_some(
         with _lab_for(scenarios[places[0]].topology, name, say) as (directory, plan):
             for at in places:
                 begun_s = time.monotonic()
-                recording = perform(scenarios[at], directory, plan, say)
-                results[at] = _judged(scenarios[at], recording, time.monotonic() - begun_s)
+                performed = perform(scenarios[at], directory, plan, say)
+                results[at] = _judged(scenarios[at], performed, time.monotonic() - begun_s)
                 if save is not None:
-                    _save(results[at], recording, save / scenarios[at].name)
+                    _save(results[at], performed, save / scenarios[at].name)
     except (LabError, OSError) as error:
+        if len(results) == len(places):
+            raise
         at = places[len(results)]
         results[at] = Result(scenarios[at], 0.0, {}, {}, [], str(error))
     return results
@@ -126,23 +128,21 @@ def _lab_for(topology: Topology, name: str | None, say: Say) -> Iterator[tuple[L
         return
     own = topology.model_copy(update={"name": f"run-{os.getpid()}"})
     with built_lab(own, say, READY_TIMEOUT_S, keep=False) as lab:
-        if lab.missing:
-            raise LabError(f"the lab did not become ready in {READY_TIMEOUT_S:.0f} s: {lab.missing[0]}")
         yield lab.directory, lab.plan
 
 
-def _judged(scenario: Scenario, recording: Recording, took_s: float) -> Result:
+def _judged(scenario: Scenario, performed: Performed, took_s: float) -> Result:
     observations = {
-        name: observe(recording.measurement, recording.windows[name]) for name in scenario.expectations
+        name: observe(performed.measurement, performed.windows[name]) for name in scenario.expectations
     }
     verdicts = {
         name: list(judge(expect, observations[name])) for name, expect in scenario.expectations.items()
     }
-    return Result(scenario, took_s, observations, verdicts, recording.doubts)
+    return Result(scenario, took_s, observations, verdicts, performed.doubts)
 
 
-def _save(result: Result, recording: Recording, directory: Path) -> None:
-    recording.measurement.save(directory)
+def _save(result: Result, performed: Performed, directory: Path) -> None:
+    performed.measurement.save(directory)
     (directory / RESULT).write_text(json.dumps(result.as_json(), indent=1) + "\n")
 
 
