@@ -61,12 +61,12 @@ static int are_same(const ql_heartbeat_event *one, const ql_heartbeat_event *oth
 void ql_beat_tell(ql_beat *beat, const ql_heartbeat_event *event)
 {
     uint32_t gone = beat->pending_count;
-    for (uint32_t i = beat->pending_count; i > 0; i--) {
+    /* Nothing is moved over silence: then it would seem to have come after it only. */
+    for (uint32_t i = beat->pending_count; i > 0 && beat->pending[i - 1].octets > 0; i--)
         if (are_same(&beat->pending[i - 1], event))
             gone = i - 1;
-        if (beat->pending[i - 1].octets == 0)
-            break; /* a packet that is moved over silence would seem to have come after it only */
-    }
+    if (event->octets == 0 && gone > 0 && beat->pending[gone - 1].octets == 0)
+        gone--;
     if (gone == QL_HEARTBEAT_PENDING)
         gone = 0;
     if (gone < beat->pending_count) {

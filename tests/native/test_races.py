@@ -22,7 +22,7 @@ def core(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return sorted(folder.glob("*.o"))
 
 
-@pytest.mark.parametrize("program", ["races", "wire_races", "probe_races"])
+@pytest.mark.parametrize("program", ["races", "wire_races", "probe_races", "heartbeat_races"])
 def test_threads_do_not_race(program: str, core: list[Path], tmp_path: Path) -> None:
     macros, libraries = core_flags()
     source = Path(__file__).with_name(f"{program}.c")

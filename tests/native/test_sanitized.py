@@ -7,7 +7,7 @@ import pytest
 
 from tests.copies import build_core, copy_tree, run_tests
 
-TESTS = ("tests/macsec", "tests/engine", "-m", "not lab", "-k")
+TESTS = ("tests/macsec", "tests/engine", "tests/heartbeats", "-m", "not lab", "-k")
 # What runs no C, and what starts processes.
 ELSEWHERE = (
     "reference or test_frames or test_sectag or test_vector_files or test_wireformat"
