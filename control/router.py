@@ -4,7 +4,7 @@ Decides and keeps state; what it decides goes at once to the route table and the
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from control.bgp import commands
 from control.bgp.configuration import SpeakerConfig
@@ -28,45 +28,7 @@ from control.resolution import Interior, Resolution
 from control.routes.grouping import NO_NEXT_HOPS
 from control.routes.model import FAMILIES, NextHop, NextHops, Refused
 from control.routes.table import RouteTable
-
-
-@dataclass(slots=True)
-class Session:
-    """One BGP session as this router sees it; `since_ns` is when it last came up or went down.
-
-    It goes over any of `ifindexes`. `held`: it brought more prefixes than agreed, and stays down until it is
-    reset. `warning` says what else is wrong with it.
-    """
-
-    neighbor: str
-    peer_node: str
-    link: str
-    interface: str
-    ifindexes: frozenset[int]
-    up: bool = False
-    since_ns: int = 0
-    reason: str = "not established yet"
-    held: bool = False
-    warning: str = ""
-
-    def is_of(self, other: "Session") -> bool:
-        """Whether both are the same session, whatever its state."""
-        return (self.neighbor, self.peer_node, self.link, self.interface, self.ifindexes) == (
-            other.neighbor,
-            other.peer_node,
-            other.link,
-            other.interface,
-            other.ifindexes,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class SessionChange:
-    """A session came up or went down, as `Router` tells its owner."""
-
-    session: Session
-    up: bool
-    reason: str
+from control.session import Session, SessionChange
 
 
 class Router:

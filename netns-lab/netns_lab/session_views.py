@@ -2,7 +2,8 @@
 
 from control.bgp.model import community_text
 from control.bgp.policy import MaximumPrefixes, NeighborSettings, Term
-from control.router import Router, Session
+from control.router import Router
+from control.session import Session
 from dataplane.lines import Document
 from netns_lab.plan import SessionEnd, SessionPlan
 from netns_lab.routing_daemons.session import DaemonSession

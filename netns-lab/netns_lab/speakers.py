@@ -13,10 +13,11 @@ from control.bgp.speaker import SPEAKER_ENDED, Speaker
 from control.guard.channel import InterfaceChange, InterfaceState
 from control.guard.guard import Witness
 from control.resolution import Interior
-from control.router import Router, Session, SessionChange
+from control.router import Router
 from control.routes.kernel import NetlinkKernel
 from control.routes.model import FAMILIES, NextHop, NextHops, Refused
 from control.routes.table import RouteTable
+from control.session import Session, SessionChange
 from netns_lab.directory import LabDirectory
 from netns_lab.event_log import EventKind, EventLog
 from netns_lab.plan import LabPlan, NodePlan

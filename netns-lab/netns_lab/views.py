@@ -22,7 +22,8 @@ from netns_lab.session_views import session_document
 from netns_lab.speakers import InstalledRoute
 
 if TYPE_CHECKING:
-    from control.router import Router, Session
+    from control.router import Router
+    from control.session import Session
     from netns_lab.controller import Controller
 
 EVENTS_SHOWN = 20

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from control.bgp.model import Event, SessionDown, SessionUp, SnapshotEnd, Withdraw
-from control.router import Router, Session
+from control.router import Router
 from control.routes.model import FAMILIES, Installed, Operation, Refused
 from control.routes.model_kernel import ModelKernel
 from control.routes.table import RouteTable
+from control.session import Session
 from tests.router.test_limits_and_verbs import FAR, INTERIOR, OVER, V4, Setting, announce
 
 PREFIXES = (FAR, "198.51.100.0/24", "203.0.113.0/24")

@@ -18,10 +18,11 @@ from control.bgp.model import (
 )
 from control.bgp.policy import LimitAction, MaximumPrefixes, NeighborSettings
 from control.resolution import Interior
-from control.router import Router, Session
+from control.router import Router
 from control.routes.model import NextHop, NextHops
 from control.routes.model_kernel import ModelKernel
 from control.routes.table import RouteTable
+from control.session import Session
 
 ASN = 64512
 V4 = AddressFamily.IPV4_UNICAST

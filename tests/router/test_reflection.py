@@ -19,10 +19,11 @@ from control.bgp.model import AddressFamily, Event, family_of, parse_community
 from control.bgp.policy import LimitAction, MaximumPrefixes, NeighborSettings, PrefixRange, Term
 from control.bgp.speaker import Speaker
 from control.resolution import Interior
-from control.router import Router, Session, SessionChange
+from control.router import Router
 from control.routes.kernel import NetlinkKernel
 from control.routes.model import NextHop, Refused
 from control.routes.table import RouteTable
+from control.session import Session, SessionChange
 
 pytestmark = pytest.mark.lab
 

@@ -20,10 +20,11 @@ from control.bgp.model import (
     SnapshotEnd,
     Withdraw,
 )
-from control.router import Router, Session, SessionChange
+from control.router import Router
 from control.routes.model import FAMILIES, NextHop, NextHops, Operation, Refused
 from control.routes.model_kernel import ModelKernel
 from control.routes.table import RouteTable
+from control.session import Session, SessionChange
 
 ASN, PEER_ASN, OTHER_ASN = 64512, 64513, 64514
 IPV4 = AddressFamily.IPV4_UNICAST

@@ -7,9 +7,10 @@ import pytest
 from control.bgp.configuration import NeighborConfig, SpeakerConfig
 from control.bgp.model import AddressFamily, Announce, Origin, PathAttributes, SessionUp, SnapshotEnd
 from control.bgp.policy import LimitAction, MaximumPrefixes, NeighborSettings, PrefixRange, Term
-from control.router import Router, Session
+from control.router import Router
 from control.routes.model_kernel import ModelKernel
 from control.routes.table import RouteTable
+from control.session import Session
 
 V4 = AddressFamily.IPV4_UNICAST
 PLAIN = NeighborSettings()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from netns_lab.faults.model import MAINTENANCE, WARNING, Fault, FaultKind, dead_nodes
 
 if TYPE_CHECKING:
-    from control.router import Session
+    from control.session import Session
     from netns_lab.controller import Controller
     from netns_lab.faults.registry import Registry
     from netns_lab.plan import LabPlan
