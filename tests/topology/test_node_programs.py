@@ -21,7 +21,7 @@ REFUSALS = {
     "service named like a log of its node": (
         "{services: [{name: exabgp, cmd: b}]}",
         "3: nodes.h1.services[0].name: found 'exabgp', which is reserved, "
-        "expected a name other than exabgp, exec",
+        "expected a name other than bfdd, bgpd, bird, exabgp, exec, staticd, zebra",
     ),
     "services of one name": (
         "{services: [{name: a, cmd: b}, {name: a, cmd: c}]}",
