@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 USR = Path("/usr")
+LIBRARY_FOLDERS = "library-folders"
+"""A file beside what is unpacked."""
 
 
 class PackagesUnavailable(Exception):
@@ -39,10 +41,10 @@ def find_program(place: str, package: str) -> Program | None:
     if os.access(USR / place, os.X_OK):
         return Program(USR / place, {})
     root = _place_of(package)
-    if (root / "usr" / place).exists():
-        libraries = sorted({str(library.parent) for library in root.glob("**/lib*.so.*")})
-        return Program(root / "usr" / place, {"LD_LIBRARY_PATH": os.pathsep.join(libraries)})
-    return None
+    if not (root / "usr" / place).exists():
+        return None
+    folders = (str(root / folder) for folder in (root / LIBRARY_FOLDERS).read_text().splitlines())
+    return Program(root / "usr" / place, {"LD_LIBRARY_PATH": os.pathsep.join(folders)})
 
 
 def fetch_program(place: str, package: str) -> Program:
@@ -87,7 +89,9 @@ def _place_of(package: str) -> Path:
         release = platform.freedesktop_os_release()
     except OSError:
         release = {}
-    return cache_folder("packages") / f"{package}-{release.get('ID', 'linux')}{release.get('VERSION_ID', '')}"
+    return (
+        cache_folder("packages") / f"{package}-{release.get('ID', 'linux')}-{release.get('VERSION_ID', '')}"
+    )
 
 
 def _unpacked(package: str) -> Path:
@@ -102,6 +106,7 @@ def _unpacked(package: str) -> Path:
         )
         unpack(archives.glob("*.deb"), folder)
         shutil.rmtree(archives)
+        list_libraries(folder)
 
     return cached(_place_of(package), build)
 
@@ -110,6 +115,12 @@ def unpack(archives: Iterable[Path], root: Path) -> None:
     """Lays the files of packages out below a folder. Raises PackagesUnavailable."""
     for archive in archives:
         run("dpkg", "-x", str(archive), str(root))
+
+
+def list_libraries(root: Path) -> None:
+    """Writes down which folders below a root have shared libraries: it is read more often than made."""
+    folders = sorted({str(library.parent.relative_to(root)) for library in root.glob("**/lib*.so.*")})
+    (root / LIBRARY_FOLDERS).write_text("\n".join(folders))
 
 
 def with_current_lists(action: Callable[[], object]) -> None:

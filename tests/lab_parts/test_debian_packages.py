@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from netns_lab import debian_packages
-from netns_lab.debian_packages import PackagesUnavailable, cached, fetch_program, find_program
+from netns_lab.debian_packages import PackagesUnavailable, cached, fetch_program, find_program, list_libraries
 from netns_lab.directory import LabError
 from netns_lab.planning import plan_lab
 from netns_lab.routing_daemons.daemon import fetch_daemons
@@ -30,6 +30,7 @@ def test_a_program_on_path_comes_before_an_installed_one_and_that_before_the_cac
     def unpack(folder: Path) -> None:
         _program(folder / "usr/sbin/bird")
         _program(folder / "usr/lib/x/libbird.so.1")
+        list_libraries(folder)
 
     assert find_program("sbin/bird", "bird2") is None
     root = cached(debian_packages._place_of("bird2"), unpack)
