@@ -51,7 +51,7 @@ class _Running:
 
 
 class BfdService:
-    """All sessions: wait for `fileno()` to be readable, then `read()`.
+    """All `sessions`: wait for `fileno()` to be readable, then `read()`.
 
     `on_change` is called when a session has another state or its path is lost or found again, before anybody
     else is told.
@@ -61,17 +61,13 @@ class BfdService:
         """Starts the thread at that SCHED_FIFO priority, where it is allowed. Raises OSError."""
         self._on_change = on_change
         self._heartbeats = Heartbeats(priority)
+        self.sessions: dict[SessionKey, Session] = {}
         self._running: dict[SessionKey, _Running] = {}
         self._by_heartbeat: dict[int, _Running] = {}
         self._source_ports = itertools.cycle(random.sample(SOURCE_PORTS, len(SOURCE_PORTS)))
 
     def fileno(self) -> int:
         return self._heartbeats.fileno()
-
-    @property
-    def sessions(self) -> dict[SessionKey, Session]:
-        """All there are."""
-        return {key: running.session for key, running in self._running.items()}
 
     def endpoint(self, key: SessionKey) -> Endpoint | None:
         """Where a session is; None where there is none."""
@@ -93,6 +89,7 @@ class BfdService:
         session.path_lost = path_lost
         told = session.state, path_lost
         running = _Running(key, endpoint, session, sockets, heartbeat, told)
+        self.sessions[key] = session
         self._running[key] = self._by_heartbeat[heartbeat] = running
         session.advance(now_ns)
         self._follow(running, now_ns)
@@ -108,7 +105,7 @@ class BfdService:
     def end(self, key: SessionKey) -> None:
         """Ends a session, administratively: the neighbor takes no path away."""
         running = self._running.pop(key)
-        del self._by_heartbeat[running.heartbeat]
+        del self.sessions[key], self._by_heartbeat[running.heartbeat]
         running.session.disable(time.monotonic_ns())
         for _ in range(LAST_PACKETS):
             _send(running, running.session.periodic_packet)
@@ -132,10 +129,10 @@ class BfdService:
         return touched
 
     def _new_discriminator(self) -> int:
-        taken = {running.session.discriminator for running in self._running.values()}
-        return next(
-            number for number in iter(lambda: random.randrange(1, 1 << 32), None) if number not in taken
-        )
+        taken = {session.discriminator for session in self.sessions.values()} | {0}
+        while (number := random.getrandbits(32)) in taken:
+            pass
+        return number
 
     def _follow(self, running: _Running, t_ns: int) -> None:
         """Lets everybody know what became of a session: who moves traffic, the neighbor, the thread."""

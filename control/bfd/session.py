@@ -77,9 +77,8 @@ class Session:
         self.heard_ns = 0
         """When the newest packet was last heard."""
         self._advertised = self._wanted_intervals()
-        self._sending_us, self._receiving_us = (
-            self._advertised
-        )  # other than advertised until that is confirmed
+        # While Up other than advertised, until the neighbor has confirmed that.
+        self._sending_us, self._receiving_us = self._advertised
         self._polled: tuple[int, int] | None = None  # the intervals that a poll sequence is about
         self._remote_min_rx_us = 1
         self._last_interval_us = self.interval_us
@@ -116,14 +115,9 @@ class Session:
     def repetition(self) -> ControlPacket | None:
         """The packet whose coming once more is no more than `heard`; None while none is."""
         remote = self.remote
-        if (
-            remote is None
-            or remote.poll
-            or remote.final
-            or NEXT_STATE[self.state, remote.state] != self.state
-        ):
+        if remote is None or remote.poll or remote.final:
             return None
-        return remote
+        return remote if NEXT_STATE[self.state, remote.state] is self.state else None
 
     @property
     def next_tx_ns(self) -> int | None:
@@ -182,12 +176,6 @@ class Session:
         self.path_lost = False
         self._enter(State.ADMIN_DOWN, Diagnostic.ADMINISTRATIVELY_DOWN, now_ns)
         self._settle(now_ns)
-
-    def enable(self, now_ns: int) -> None:
-        """Takes up a session that was administratively down."""
-        if self.state is State.ADMIN_DOWN:
-            self._enter(State.DOWN, Diagnostic.NONE, now_ns)
-            self._settle(now_ns)
 
     def _enter(self, state: State, reason: Diagnostic, now_ns: int) -> None:
         if state is self.state:

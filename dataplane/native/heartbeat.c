@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-/* The schedule has steps of at most this part of what is left to chance, so that heartbeats share wake-ups.
- */
+/* The schedule's steps are at most this part of what is left to chance, so that heartbeats share wake-ups. */
 enum { STEPS = 8 };
 
 static void watch(ql_beat *beat)

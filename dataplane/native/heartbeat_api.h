@@ -6,10 +6,9 @@
    octet the one it expects, and of silence. All times are CLOCK_MONOTONIC in nanoseconds. */
 
 enum {
-    QL_HEARTBEAT_OCTETS = 64, /* of a packet that is sent or expected; of longer ones these are told */
-    QL_HEARTBEAT_PENDING = 8, /* of each heartbeat, what an owner may leave untaken; the oldest is lost */
-    QL_HEARTBEAT_HOP_LIMIT =
-        255 /* packets with another one are lost: they come from further away (RFC 5082) */
+    QL_HEARTBEAT_OCTETS = 64,    /* of a packet that is sent or expected; of longer ones these are told */
+    QL_HEARTBEAT_PENDING = 8,    /* of each heartbeat, what an owner may leave untaken; the oldest is lost */
+    QL_HEARTBEAT_HOP_LIMIT = 255 /* of packets from next door (RFC 5082); those with another one are lost */
 };
 
 typedef struct ql_heartbeats ql_heartbeats;

@@ -1,5 +1,4 @@
-/* The thread of all heartbeats: it sends what is due, reads what came, and only then calls silence silence.
- */
+/* The thread of all heartbeats: sends what is due, reads what came, and only then calls silence silence. */
 #include "heartbeats.h"
 
 #include "clock.h"
@@ -127,7 +126,7 @@ static void read_ready(ql_heartbeats *heartbeats, const struct epoll_event *even
         if (id == QL_HEARTBEATS_WAKE) {
             if (read(heartbeats->wake_fd, &count, sizeof count) < 0)
                 continue;                           /* nothing to do but to look at the time */
-        } else if (heartbeats->beats[id] != NULL) { /* else it was removed between the wait and the lock */
+        } else if (heartbeats->beats[id] != NULL) { /* else it was removed meanwhile */
             read_one(heartbeats, (uint32_t)id, now_ns);
             ql_heartbeats_refresh(heartbeats, (uint32_t)id);
         }

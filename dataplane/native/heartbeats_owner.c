@@ -44,8 +44,7 @@ ql_heartbeats *ql_heartbeats_new(uint64_t seed, int priority)
         return NULL;
     pthread_mutexattr_t attributes;
     pthread_mutexattr_init(&attributes);
-    /* The owner may run behind others; while it holds the lock it must not keep the thread waiting for that.
-     */
+    /* An owner who runs behind others must not keep the thread waiting while it holds the lock. */
     pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
     pthread_mutex_init(&heartbeats->lock, &attributes);
     pthread_mutexattr_destroy(&attributes);
@@ -54,9 +53,12 @@ ql_heartbeats *ql_heartbeats_new(uint64_t seed, int priority)
     heartbeats->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     heartbeats->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     heartbeats->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct epoll_event wake = {.events = EPOLLIN, .data.u64 = QL_HEARTBEATS_WAKE};
+    struct epoll_event wake = {.events = EPOLLIN, .data.u64 = QL_HEARTBEATS_WAKE}, event;
+    struct timespec at_once = {0, 0};
     int error = 0;
     if (heartbeats->epoll_fd < 0 || heartbeats->event_fd < 0 || heartbeats->wake_fd < 0 ||
+        /* which kernels have since 5.11, and not every container allows: better told here */
+        epoll_pwait2(heartbeats->epoll_fd, &event, 1, &at_once, NULL) < 0 ||
         epoll_ctl(heartbeats->epoll_fd, EPOLL_CTL_ADD, heartbeats->wake_fd, &wake) < 0)
         error = errno;
     else

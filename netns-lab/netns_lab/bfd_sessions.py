@@ -1,6 +1,7 @@
 """The BFD sessions of a lab's guard: those that the plan has, and which paths they found lost.
 
-What is lost outlives the guard in a file: the next one must not take a path for good that it has not seen up.
+What is lost outlives the guard in a file: the next one has not seen the path up, and must not
+believe it good.
 """
 
 import contextlib
@@ -24,9 +25,8 @@ log = logging.getLogger("bfd")
 class BfdSessions:
     """Keeps the sessions of the nodes that the guard serves.
 
-    Wait for `fileno()` to be readable, then `read()`.
-    `on_path` is called when a path is lost or found again, first; `on_state` when what there is to tell of a
-    session has changed.
+    Wait for `fileno()` to be readable, then `read()`. `on_path` is called when a path is lost or found again,
+    first; `on_state` when what there is to tell of a session has changed.
     """
 
     def __init__(
@@ -102,9 +102,8 @@ class BfdSessions:
             return
         self._on_path(key, lost, t_ns)
         self._lost ^= {key}
-        with contextlib.suppress(
-            OSError
-        ):  # then the next guard believes the path good until it has seen it up
+        # Where it cannot be written the next guard believes the path good until it has seen it up.
+        with contextlib.suppress(OSError):
             new = self._file.with_suffix(".new")
             new.write_text(json.dumps([astuple(key) for key in self._lost]))
             new.replace(self._file)

@@ -210,8 +210,6 @@ def test_administratively_down_takes_no_path_away_at_either_end(neighbor: Neighb
     assert (told.state, told.diagnostic) == (State.ADMIN_DOWN, Diagnostic.ADMINISTRATIVELY_DOWN)
     assert not neighbor.session.path_lost
     assert neighbor.says(State.DOWN, poll=True) == []
-    neighbor.session.enable(neighbor.now_ns)
-    neighbor.bring(State.UP)
 
 
 def test_a_neighbor_in_demand_mode_or_that_wants_nothing_gets_nothing_periodic(neighbor: Neighbor) -> None:
