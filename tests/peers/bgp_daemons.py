@@ -14,6 +14,7 @@ from netns_lab.routing_daemons.vty import vty
 OUR_ASN = 64512
 OUR_PREFIXES = ("10.1.0.0/16", "fd01::/48")
 HOLD_TIME_S = 3
+BFD_INTERVAL_MS = 50
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class Bird(Daemon):
     def text(self, password: str) -> str:
         sessions = [
             f"protocol bgp us{version} {{ local {theirs} as {self.asn}; neighbor {ours} as {OUR_ASN}; "
-            f'hold time {HOLD_TIME_S}; error wait time 1, 2; password "{password}"; {self.extra()}'
+            f'hold time {HOLD_TIME_S}; error wait time 1, 2; password "{password}"; bfd on; '
             f"ipv{version} {{ import all; export where source = RTS_STATIC; }}; }}"
             for version, ours, theirs in zip((4, 6), self.channel.ours, self.channel.theirs, strict=True)
         ]
@@ -122,15 +123,16 @@ class Bird(Daemon):
             f"protocol static {{ ipv{version}; route {prefix} unreachable; }}"
             for version, prefix in zip((4, 6), self.prefixes, strict=True)
         ]
-        lines = [f"router id 10.0.0.{self.subnet};", "protocol device {}", *statics, *sessions]
+        bfd = f'protocol bfd {{ interface "us" {{ interval {BFD_INTERVAL_MS} ms; multiplier 3; }}; }}'
+        lines = [f"router id 10.0.0.{self.subnet};", "protocol device {}", bfd, *statics, *sessions]
         return "\n".join(lines) + "\n"
 
-    def extra(self) -> str:
-        """More statements of each session."""
-        return ""
-
     def routes(self) -> str:
-        return self.ask("-s", str(self.folder / "bird.ctl"), "show", "route")
+        return self.show("route")
+
+    def show(self, *what: str) -> str:
+        """What birdc shows."""
+        return self.ask("-s", str(self.folder / "bird.ctl"), "show", *what)
 
 
 class Frr(Daemon):

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from netns_lab.debian_packages import PackagesUnavailable
@@ -14,7 +15,7 @@ from netns_lab.directory import LabDirectory
 from netns_lab.state import load_plan
 
 from tests.lab.harness import Lab, quadlink
-from tests.peers.bgp_daemons import DAEMONS, OUR_ASN, OUR_PREFIXES, Daemon
+from tests.peers.bgp_daemons import DAEMONS, OUR_ASN, OUR_PREFIXES, Bird, Daemon
 from tests.waiting import eventually
 
 # The first run fetches the daemons.
@@ -143,6 +144,21 @@ def test_routes_go_on_both_sides_when_the_channels_are_cut_and_come_back(exchang
     exchange.lab.run("heal")
     for daemon in exchange.daemons:
         daemon.retry()
+    eventually(exchange.exchange, PATIENCE_S)
+
+
+def test_bfd_with_bird_is_up_and_finds_a_silent_channel_at_both_ends(exchange: Peers) -> None:
+    (bird,) = (daemon for daemon in exchange.daemons if isinstance(daemon, Bird))
+
+    def ours() -> list[dict[str, Any]]:
+        return [it for it in exchange.lab.ask("bgp")["sessions"] if it["peer"] == bird.node]
+
+    eventually(lambda: [bfd["state"] for session in ours() for bfd in session["bfd"]] == ["up", "up"])
+    eventually(lambda: bird.show("bfd", "sessions").count(" Up ") == 2)
+    exchange.lab.run("fail", "link", bird.node, "--mode", "silent")
+    eventually(lambda: {session["reason"] for session in ours()} == {"bird: BFD"})
+    eventually(lambda: bird.show("protocols", "all").count("BFD session down") >= 2)
+    exchange.lab.run("heal")
     eventually(exchange.exchange, PATIENCE_S)
 
 
