@@ -7,6 +7,7 @@ from typing import Any
 from netns_lab.api import ControllerClient
 from netns_lab.directory import LabDirectory, NotReady
 from netns_lab.faults.model import FaultKind
+from netns_lab.faults.request import read_fault
 from netns_lab.measurement import Measurement
 from netns_lab.plan import LabPlan
 from netns_lab.processes import resume_process
@@ -40,6 +41,10 @@ class FaultRequest:
     def thing(self) -> str:
         """What fails, in words."""
         return self.name if self.kind == self.name else f"{self.kind} {self.name}"
+
+    def check(self, plan: LabPlan) -> None:
+        """Raises LabError where the controller would refuse it by the plan alone."""
+        read_fault(plan, 0, self.kind, self.name, self.mode, self.for_s, self.options)
 
     def begin(self, directory: LabDirectory) -> int:
         """Fails it; when that was, in CLOCK_MONOTONIC nanoseconds. LabError where it cannot be."""

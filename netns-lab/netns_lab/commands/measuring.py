@@ -91,6 +91,7 @@ def measure(
     directory = lab(name)
     plan = load_plan(directory)
     fault = FaultRequest(kind, target or kind, mode or _first_mode(kind), for_s, options)
+    fault.check(plan)
     watched_s = seconds("--observe", observe) if observe is not None else observation_s(plan, fault)
     limit_s = watched_s + SPARE_S
     with Stopwatch(

@@ -110,12 +110,16 @@ class Faults:
         for_s: float | None = None,
         options: dict[str, Any] | None = None,
     ) -> Document:
-        """Begins a fault, for a time if one is given; `t_ns` is the moment just before."""
+        """Begins a fault, for a time if one is given; `t_ns` is the moment just before it.
+
+        Of maintenance it is that before the drain, which may lose nothing either.
+        """
         controller = self._controller
         fault = read_fault(controller.plan, controller.now_ns(), kind, name, mode, for_s, options or {})
         if (why := refusal(fault, self._active())) is not None:
             raise LabError(why)
         for_s = None if fault.until_ns is None else (fault.until_ns - fault.since_ns) / NS_PER_S
+        asked_ns = fault.since_ns
         self._registry.put(fault)
         try:
             t_ns = await self._actors[mode].begin(fault, for_s)
@@ -132,7 +136,8 @@ class Faults:
         reached = {"links": fault.links, "nodes": fault.nodes}
         text = f"{fault.subject} failed ({mode})"
         controller.log.add(EventKind.FAULT, name, text, t_ns, mode=mode, fault=kind, **reached)
-        return {"kind": kind, "name": name, "mode": mode, "t_ns": t_ns, "id": fault.id}
+        began_ns = asked_ns if mode == MAINTENANCE else t_ns
+        return {"kind": kind, "name": name, "mode": mode, "t_ns": began_ns, "id": fault.id}
 
     async def heal(self, kind: str | None = None, name: str | None = None) -> Document:
         """Ends every fault, or those of one thing."""
