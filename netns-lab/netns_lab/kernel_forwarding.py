@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterable
 from typing import Any
 
+from netns_lab.directory import LabError
 from netns_lab.plan import LabPlan
 
 _REFUSED = re.compile(r"Command failed -:(\d+)")
@@ -34,7 +35,7 @@ def _interfaces(route: dict[str, Any], nexthops: dict[int, dict[str, Any]]) -> t
 
 
 def _ip(namespace: str, commands: list[str]) -> list[Any]:
-    """What `ip` answers to each command as JSON; None where it refuses one."""
+    """What `ip` answers to each as JSON, None where it refuses one; LabError where it cannot be asked."""
     done = subprocess.run(
         ["ip", "-n", namespace, "-json", "-force", "-batch", "-"],
         input="\n".join(commands) + "\n",
@@ -51,6 +52,9 @@ def _ip(namespace: str, commands: list[str]) -> list[Any]:
             continue
         while done.stdout[at : at + 1].isspace():
             at += 1
-        answer, at = decoder.raw_decode(done.stdout, at)
+        try:
+            answer, at = decoder.raw_decode(done.stdout, at)
+        except ValueError as error:
+            raise LabError(f"ip in {namespace} says: {done.stderr.strip() or 'nothing'}") from error
         answers.append(answer)
     return answers
