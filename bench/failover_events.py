@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
@@ -39,6 +40,8 @@ SILENT_GOALS_MS = {10: (35, 50), 50: (150, 180)}
 """By the interval of BFD, which gives a path up after three."""
 MULTIPLIER = 3
 FACILITIES_GOALS_MS = (20, 60)
+FACILITIES_PACKETS_PER_S = 200
+"""A flow: every packet crosses three links of one engine, and three kernels forward it."""
 HEALED_GOAL_S = 3
 CLOS_GOAL_S = 15
 DRAINED_OBSERVED_S = 5.0
@@ -133,6 +136,7 @@ def facilities(effort: Effort, say: Say) -> list[Figure]:
     """An edge router of quad-facilities dies, and a facility is lost: two channels, four routers."""
     text = QUAD.with_name("quad-facilities.yaml").read_text()
     topology = text.replace("name: quad-facilities", f"name: {_name()}", 1)
+    effort = replace(effort, packets_per_s_and_flow=FACILITIES_PACKETS_PER_S)
     figures = []
     for event, kind, names, mode in (
         ("edge router dead", "node", EDGES, "dead"),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from netns_lab.controller import Controller
 
 MAXIMUM_PREFIXES = 1_000_000
-"""A router; ExaBGP and its helper then hold 0.3 GB."""
+"""A router; ten times what `bench routes` measures."""
 PREFIXES_AT_A_TIME = 5_000
 """Some 0.1 s of the controller's loop for two sessions, and then it attends to everything else."""
 
