@@ -20,6 +20,7 @@ PACKETS_PER_S_AND_FLOW = 500
 """An outage is known to the 2 ms between two packets of a flow."""
 READY_TIMEOUT_S = 60.0
 POLL_INTERVAL_S = 0.01
+MAXIMUM_FAILURES = 5
 SLACK_S = 20.0
 """For what a measurement does before and after it watches."""
 
@@ -55,15 +56,12 @@ def ready_lab(topology: str) -> Iterator[RunningLab]:
 
 
 def measured(lab: RunningLab, effort: Effort, act: Act, observe_s: float) -> Measurement:
-    """What an act does to flows that are under way. Raises NotReady where the probes themselves fail."""
+    """What an act does to flows that are under way."""
     limit_s = observe_s + SLACK_S
     with Stopwatch(
         lab.directory, lab.plan, limit_s=limit_s, packets_per_s_and_flow=effort.packets_per_s_and_flow
     ) as stopwatch:
-        measurement = stopwatch.measure(partial(act, stopwatch), observe_s)
-    if measurement.recording.instrument_lost:
-        raise NotReady("the probes' receiver lost packets itself: this machine is too busy to measure on")
-    return measurement
+        return stopwatch.measure(partial(act, stopwatch), observe_s)
 
 
 def fail(stopwatch: Stopwatch, kind: str, name: str, mode: str) -> int:
@@ -88,13 +86,24 @@ def repeated(
 ) -> tuple[list[Measurement], list[float]]:
     """Each act on a lab that is whole, and undone: what they did, and how long the lab then took to be whole.
 
-    Raises NotReady.
+    Where the probes' receiver lost packets itself nothing can be told, and the act is done once more. Raises
+    NotReady.
     """
-    measurements, healed_s = [], []
-    for number, act in enumerate(acts):
+    measurements: list[Measurement] = []
+    healed_s: list[float] = []
+    failures = 0
+    while len(measurements) < len(acts):
+        number = len(measurements)
         say(f"bench: {event}, {number + 1} of {len(acts)}")
-        measurements.append(measured(lab, effort, act, observe_s or effort.observed_s))
-        healed_s.append(_heal(lab, whole))
+        measurement = measured(lab, effort, acts[number], observe_s or effort.observed_s)
+        took_s = _heal(lab, whole)
+        if not measurement.recording.instrument_lost:
+            measurements.append(measurement)
+            healed_s.append(took_s)
+            continue
+        failures += 1
+        if failures > MAXIMUM_FAILURES:
+            raise NotReady(f"{event}: the probes' receiver lost packets itself, {failures} times")
     return measurements, healed_s
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_network
@@ -22,6 +23,8 @@ from netns_lab.names import unknown
 if TYPE_CHECKING:
     from netns_lab.controller import Controller
 
+log = logging.getLogger("announcements")
+
 MAXIMUM_PREFIXES = 1_000_000
 """A router; ten times what `bench routes` measures."""
 PREFIXES_AT_A_TIME = 5_000
@@ -35,11 +38,14 @@ class Announcements:
         self._controller = controller
         self._file = controller.directory.announcements
         self._flood: dict[str, frozenset[str]] = {}
+        self._prefixes: dict[str, frozenset[str]] = {}
         try:
             read = json.loads(self._file.read_bytes())
+            self._prefixes = {node: frozenset(prefixes) for node, prefixes in read.items()}
         except FileNotFoundError:
-            read = {}
-        self._prefixes = {node: frozenset(prefixes) for node, prefixes in read.items()}
+            pass
+        except (OSError, ValueError, AttributeError, TypeError) as error:
+            log.error("%s cannot be read, what was announced is not any more: %s", self._file.name, error)
 
     def of(self, node: str) -> frozenset[str]:
         """What a router announces besides its topology's prefixes."""

@@ -3,7 +3,7 @@
 from ipaddress import ip_network
 
 import pytest
-from netns_lab.directory import LabError
+from netns_lab.directory import LabError, NotReady
 from netns_lab.plan import Family
 from netns_lab.planning import plan_lab
 from netns_lab.topology import parse_topology
@@ -11,7 +11,8 @@ from netns_lab.topology import parse_topology
 from bench.announcing import FIRST, LENGTH, blocks
 from bench.clos import LEAVES, SPINES, topology
 from bench.failover import PARTS, run
-from bench.figures import p99
+from bench.failover_trials import Effort, Say
+from bench.figures import Figure, figure, p99
 
 
 @pytest.mark.lab
@@ -24,6 +25,23 @@ def test_every_part_runs_and_holds_its_figures_against_goals(part: str) -> None:
     assert all(figure.samples for figure in figures)
     assert any(figure.goal is not None for figure in figures)
     assert all((figure.met is None) == (figure.goal is None) for figure in figures)
+
+
+def test_a_part_that_cannot_be_measured_is_a_goal_missed_and_leaves_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(effort: Effort, say: Say) -> list[Figure]:
+        raise NotReady("the lab is not whole again")
+
+    said: list[str] = []
+    monkeypatch.setitem(PARTS, "carrier", broken)
+    monkeypatch.setitem(PARTS, "silent", lambda effort, say: [figure("silent cut", "ms", [1], 2)])
+    figures = run(said.append, ["carrier", "silent"])
+    assert [(figure.name, figure.met) for figure in figures] == [
+        ("carrier: could be measured", False),
+        ("silent cut", True),
+    ]
+    assert said == ["bench: carrier: the lab is not whole again"]
 
 
 def test_an_unknown_part_is_refused_with_those_there_are() -> None:
