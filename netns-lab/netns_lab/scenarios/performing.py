@@ -57,7 +57,9 @@ def perform(
     finally:
         run.revert()
     _check_whole(directory)
-    return Performed(measurement, run.windows(measurement), run.doubts() + measurement.doubts())
+    windows = run.windows(measurement)
+    whole = measurement.recording.between(windows[WHOLE].t_ns, windows[WHOLE].until_ns)
+    return Performed(measurement, windows, run.doubts() + Measurement(whole).doubts())
 
 
 def _check_whole(directory: LabDirectory) -> None:
