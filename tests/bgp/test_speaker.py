@@ -297,10 +297,10 @@ def test_teardown_ends_one_session_at_both_ends_and_it_returns(
         local = a.config.neighbors[0].local_address
         a.downs.clear()
         b.downs.clear()
-        a.speaker.send([commands.teardown(peer)])
+        a.speaker.send([commands.teardown(peer, commands.BFD_DOWN)])
         await a.until(lambda: [down.neighbor for down in a.downs] == [peer])
         await b.until(lambda: [down.neighbor for down in b.downs] == [local])
-        assert b.downs[0].reason == "notification received (6,6)"
+        assert b.downs[0].reason == "notification received (6,10)"
         await a.learned(PREFIXES[1])
         await b.learned(PREFIXES[0])
 

@@ -146,10 +146,10 @@ def test_a_way_lost_in_one_family_takes_nothing_from_the_other() -> None:
     assert setting.hops() == {NextHop(OTHER_AS, 10)}
     assert setting.router.sessions[OTHER_AS].up
     assert setting.router.path_loss(10, ["ipv4"])
-    setting.router.end_sessions(10, "BFD", 2)
+    setting.router.end_sessions(10, "BFD", 2, commands.BFD_DOWN)
     assert setting.hops() == frozenset()
     assert setting.router.sessions[OTHER_AS].reason == "BFD"
-    setting.take()
+    assert f"neighbor {OTHER_AS} teardown 10" in setting.take()
     setting.router.interface_usable(10, ["ipv6"])
     assert setting.take() == []
     setting.router.interface_usable(10, ["ipv4"])
