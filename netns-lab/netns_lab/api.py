@@ -6,6 +6,7 @@ from typing import Any
 
 from dataplane.lines import LineStream
 from netns_lab.directory import LabDirectory, LabError
+from netns_lab.processes import is_stopped
 
 REQUEST_TIMEOUT_S = 30.0
 RESTART_TIMEOUT_S = 5.0
@@ -55,7 +56,10 @@ class ControllerClient:
             self._stream.send({"request": request, "arguments": arguments})
             answer = self._stream.receive()
         except OSError as error:
-            raise ControllerGone(f"the controller of lab {self._lab} does not answer: {error}") from error
+            why = str(error)
+            if is_stopped(self.pid):
+                why = "it is stopped; `quadlink heal controller` has it go on"
+            raise ControllerGone(f"the controller of lab {self._lab} does not answer: {why}") from error
         if "error" in answer:
             raise LabError(answer["error"])
         return answer["result"]

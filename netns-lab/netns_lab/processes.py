@@ -176,12 +176,15 @@ def _await_exit(descriptors: list[int], timeout_s: float) -> None:
 
 def resume_process(pid: int) -> bool:
     """Has a process go on that is stopped; whether it was."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
+    stopped = is_stopped(pid)
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGCONT)
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return status.rpartition(")")[2].split()[0] == "T"
+    return stopped
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process is stopped, as by SIGSTOP."""
+    return _read(pid, "stat").rpartition(b")")[2].split()[:1] == [b"T"]
 
 
 def how_it_ended(status: int | None) -> str:

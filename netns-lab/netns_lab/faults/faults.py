@@ -99,7 +99,8 @@ class Faults:
         engine, plan = self._controller.engine, self._controller.plan
         on_links = {fault.id for state in (engine.links() if engine else []) for fault in state.faults}
         for fault in self._registry:
-            if not is_there(plan, fault) or (fault.mode in WIRE_MODES and fault.id not in on_links):
+            ended = fault.mode in WIRE_MODES and fault.links and fault.id not in on_links
+            if ended or not is_there(plan, fault):
                 await self._finish(fault.id, fault.until_ns)
 
     async def fail(
@@ -149,9 +150,11 @@ class Faults:
         )
         for fault in others:
             self._controller.running_engine().heal(fault.name)
-        # Maintenance waits for sessions that other faults may keep away.
-        for fault in sorted(known, key=lambda fault: fault.mode == MAINTENANCE):
-            await self._finish(fault.id)
+        for fault in known:
+            if fault.mode != MAINTENANCE:
+                await self._finish(fault.id)
+        # It waits for sessions, which other faults may have kept away.
+        await asyncio.gather(*(self._finish(fault.id) for fault in known if fault.mode == MAINTENANCE))
         return {"healed": list(dict.fromkeys(fault.subject for fault in (*known, *others)))}
 
     def hear(self, event: FaultEvent) -> None:
@@ -173,7 +176,8 @@ class Faults:
 
     def _set_alarm(self, fault: Fault) -> None:
         """Has a fault end in time that the engine does not end."""
-        if fault.until_ns is not None and fault.mode not in WIRE_MODES and fault.mode != MAINTENANCE:
+        in_engine = fault.links and (fault.mode in WIRE_MODES or fault.mode == MAINTENANCE)
+        if fault.until_ns is not None and not in_engine:
             left_s = max(0.0, (fault.until_ns - self._controller.now_ns()) / NS_PER_S)
             asyncio.get_running_loop().call_later(left_s, self._ended, fault.id, fault.until_ns)
 

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from netns_lab.controller import Controller
     from netns_lab.faults.registry import Registry
 
-LIMIT_S = 10.0
-"""For each step: a whole table has to go from router to router."""
+DRAIN_LIMIT_S = 27.0
+"""A whole table has to go from router to router, and whoever asked waits for 30 s."""
+RETURN_LIMIT_S = 20.0
 DECISION_LIMIT_S = 2.0
 """What a router that has heard everything may take to decide; what it keeps to then, it has no choice in."""
 POLL_INTERVAL_S = 0.05
@@ -45,13 +46,14 @@ class Maintenance:
     async def begin(self, fault: Fault, for_s: float | None) -> int:
         self._check(fault)
         self._grant(fault)
-        await self._until(fault, self._lacking, LIMIT_S)
+        deadline_s = time.monotonic() + DRAIN_LIMIT_S
+        await self._until(fault, self._lacking, deadline_s)
         self._registry.put(replace(fault, phase=DRAINING))
         self._grant(fault)
-        await self._until(fault, self._lacking, LIMIT_S)
-        await self._until(fault, lambda: self._bound_to(fault), DECISION_LIMIT_S)
+        await self._until(fault, self._lacking, deadline_s)
+        await self._until(fault, lambda: self._bound_to(fault), time.monotonic() + DECISION_LIMIT_S)
         engine = self._controller.running_engine()
-        left = await left_over(engine, self._controller.counters, fault.links, LIMIT_S)
+        left = await left_over(engine, self._controller.counters, fault.links, deadline_s)
         if left is not None:
             raise LabError(f"{fault.subject}: traffic does not leave: {left}")
         self._still(fault)
@@ -71,7 +73,7 @@ class Maintenance:
         t_ns = engine.heal(fault.id)
         if fault.phase == CUT:
             self._registry.put(replace(fault, phase=RESTORING))
-            deadline_s = time.monotonic() + LIMIT_S
+            deadline_s = time.monotonic() + RETURN_LIMIT_S
             while self._not_back(fault) and time.monotonic() < deadline_s:
                 await asyncio.sleep(POLL_INTERVAL_S)
         return t_ns
@@ -101,8 +103,7 @@ class Maintenance:
         if self._registry.get(fault.id) is None:
             raise LabError(f"{fault.subject}: healed before traffic had left")
 
-    async def _until(self, fault: Fault, lacking: Callable[[], str | None], limit_s: float) -> None:
-        deadline_s = time.monotonic() + limit_s
+    async def _until(self, fault: Fault, lacking: Callable[[], str | None], deadline_s: float) -> None:
         while (why := lacking()) is not None:
             if time.monotonic() > deadline_s:
                 raise LabError(f"{fault.subject}: traffic does not leave: {why}")

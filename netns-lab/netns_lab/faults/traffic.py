@@ -49,11 +49,11 @@ def is_control(frame: bytes) -> bool:
 
 
 async def left_over(
-    engine: EngineClient, counters: Counters, links: Collection[str], limit_s: float
+    engine: EngineClient, counters: Counters, links: Collection[str], deadline_s: float
 ) -> str | None:
     """Waits until nothing but control traffic enters links and none waits in them.
 
-    None then; after limit_s what still goes there.
+    None then; at the deadline, in monotonic time, what still goes there.
     """
     states = [state for state in engine.links() if state.name in links]
     places = [LinkCounters.of(counters[state.slot * LINK_SLOTS :][:LINK_SLOTS]) for state in states]
@@ -62,7 +62,7 @@ async def left_over(
     )
     try:
         reader = CaptureReader(memory)
-        began_s = last_s = time.monotonic()
+        last_s = time.monotonic()
         seen = "frames that wait"
         while time.monotonic() < last_s + QUIET_S:
             await asyncio.sleep(POLL_INTERVAL_S)
@@ -72,7 +72,7 @@ async def left_over(
                     seen = f"{summary(frame.data[12:])} on {memory.wires[frame.wire].link}"
             if any(wire[QUEUED] for place in places for wire in place.wires):
                 last_s = time.monotonic()
-            if time.monotonic() > began_s + limit_s:
+            if time.monotonic() > deadline_s:
                 return seen
         return None
     finally:
