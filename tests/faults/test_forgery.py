@@ -2,7 +2,7 @@
 
 import random
 
-from netns_lab.faults.forgery import forged, late
+from netns_lab.faults.forgery import AHEAD, forged, late
 
 from dataplane.captures.memory import CapturePoint
 from dataplane.captures.reader import CapturedFrame
@@ -29,10 +29,10 @@ def test_a_forged_frame_has_addresses_and_tag_of_a_real_one_and_a_fresh_packet_n
     one, other = (forged(frame, number, random.Random(1)) for number in (0, 1))
     assert len(one) == len(frame)
     assert one[:16] + one[20:28] == frame[:16] + frame[20:28]
-    assert [int.from_bytes(it[16:20]) for it in (one, other)] == [1100, 1101]
+    assert [int.from_bytes(it[16:20]) for it in (one, other)] == [AHEAD + 100, AHEAD + 101]
     assert one[28:] != frame[28:]
     short = ADDRESSES + bytes.fromhex("88e5 0c 00 ffffffff") + bytes(30)
-    assert forged(short, 0, random.Random(1))[16:20] == (999).to_bytes(4, "big")
+    assert forged(short, 0, random.Random(1))[16:20] == (AHEAD - 1).to_bytes(4, "big")
     plain = ADDRESSES + b"\x08\x00" + bytes(40)
     assert forged(plain, 0, random.Random(1))[:14] == plain[:14]
     assert len(forged(plain, 0, random.Random(1))) == len(plain)

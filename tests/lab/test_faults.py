@@ -22,10 +22,13 @@ pytestmark = pytest.mark.lab
 SQUARE = """
 name: {name}
 nodes:
-  west: {{bgp: {{asn: 64512, announce: [10.1.0.0/16, "fd01::/48"]}}}}
-  north: {{groups: [site], bgp: {{asn: 64513}}, services: [{{name: sleeper, cmd: sleep 1000}}]}}
-  south: {{bgp: {{asn: 64514}}}}
-  east: {{bgp: {{asn: 64515, announce: [10.2.0.0/16, "fd02::/48"]}}}}
+  west: {{bgp: {{asn: 64512, announce: [10.1.0.0/16, "fd01::/48"], bfd: false, hold_time: 10s}}}}
+  north:
+    groups: [site]
+    bgp: {{asn: 64513, bfd: false, hold_time: 10s}}
+    services: [{{name: sleeper, cmd: sleep 1000}}]
+  south: {{bgp: {{asn: 64514, bfd: false, hold_time: 10s}}}}
+  east: {{bgp: {{asn: 64515, announce: [10.2.0.0/16, "fd02::/48"], bfd: false, hold_time: 10s}}}}
   hw: {{}}
   he: {{}}
 links:
@@ -36,6 +39,7 @@ links:
   - {{endpoints: west-hw, type: plain}}
   - {{endpoints: east-he, type: plain}}
 """
+# A busy machine must lose no session by itself: where one path is left, its packets would be lost too.
 WAIT_S = 20
 
 
@@ -144,7 +148,7 @@ def test_a_frozen_node_keeps_its_carriers_and_is_told_nothing(square: Lab) -> No
     assert states(square)["west-north"] == states(square)["north-east"] == "silent"
     assert square.carriers("west-north") == [True, True]
     assert node(square, "north")["exabgp_pid"] == exabgp
-    eventually(lambda: square.paths("west", "10.2.0.0/16") == 1, 8)
+    eventually(lambda: square.paths("west", "10.2.0.0/16") == 1, WAIT_S)
 
 
 def test_faults_of_a_router_are_undone_and_leave_the_others(square: Lab) -> None:
@@ -214,17 +218,18 @@ def test_maintenance_loses_nothing_also_where_the_controller_ends_in_the_middle(
     assert running.lost == 0
 
 
-def test_an_attacker_on_a_macsec_wire_is_refused_frame_by_frame_for_the_right_reason(square: Lab) -> None:
-    square.run("fail", "link", "west-north", "--mode", "replay", "--rate", "1000")
-    square.run("fail", "link", "south-east", "--mode", "inject", "--rate", "1000", "--from", "south")
-
+def test_an_attacker_on_a_macsec_wire_is_refused_for_the_right_reason_and_costs_nothing(square: Lab) -> None:
     def refused(id: str) -> dict[str, int]:
         found: dict[str, int] = faults(square)[id]["attack"]["refused"]
         return found
 
-    eventually(lambda: refused("link west-north replay").get("InPktsLate", 0) > 200, WAIT_S)
-    eventually(lambda: refused("link south-east inject").get("InPktsNotValid", 0) > 200, WAIT_S)
-    assert set(refused("link west-north replay")) == {"InPktsLate"}
-    assert set(refused("link south-east inject")) == {"InPktsNotValid"}
-    square.run("heal")
-    assert faults(square) == {}
+    with probes(square.plan) as running:
+        square.run("fail", "link", "west-north", "--mode", "replay", "--rate", "1000")
+        square.run("fail", "link", "south-east", "--mode", "inject", "--rate", "1000", "--from", "south")
+        eventually(lambda: refused("link west-north replay").get("InPktsLate", 0) > 200, WAIT_S)
+        eventually(lambda: refused("link south-east inject").get("InPktsNotValid", 0) > 200, WAIT_S)
+        assert set(refused("link west-north replay")) == {"InPktsLate"}
+        assert set(refused("link south-east inject")) == {"InPktsNotValid"}
+        square.run("heal")
+        assert faults(square) == {}
+    assert running.lost == 0

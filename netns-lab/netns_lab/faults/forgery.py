@@ -11,8 +11,8 @@ MACSEC_ETHERTYPE = b"\x88\xe5"
 PN_AT, WITHOUT_SCI_AT, WITH_SCI_AT = 16, 20, 28
 """Octets of a frame: its packet number, and its secure data behind a SecTAG without and with an SCI."""
 SCI_BIT, TAG_AT = 0x20, 14
-AHEAD = 1000
-"""How far before the traffic's a forged packet number is: fresh, and so not refused unread."""
+AHEAD = 1 << 30
+"""How far ahead of the traffic's a forged packet number is: it is never late, so the ICV must tell."""
 ADDRESSES_OCTETS = 14
 
 
