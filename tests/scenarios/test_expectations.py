@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from netns_lab.scenarios.expectations import Observation, judge, zeroed
+from netns_lab.scenarios.expectations import Observation, judge
 from netns_lab.scenarios.model import Expectations
+
+from tests.scenarios.holding import zeroed
 
 SEEN = Observation(
     outage_ms={"a->b": 0.0, "b->a": 40.0},

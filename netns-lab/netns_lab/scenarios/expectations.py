@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from netns_lab.scenarios.model import Bound, Expectations, Path
 
@@ -96,18 +95,6 @@ def judge(expect: Expectations, observed: Observation) -> Iterator[Verdict]:
         for kind in expect.events.none:
             count = observed.events.get(kind, 0)
             yield Verdict(f"events.{kind}", "0", str(count), count == 0)
-
-
-def zeroed(expect: Expectations) -> Expectations:
-    """The same with every upper bound at zero: what then still holds was no bound."""
-
-    def lowered(value: object) -> object:
-        if isinstance(value, Bound) and value.max is not None:
-            return Bound(max=0)
-        return {key: lowered(item) for key, item in value.items()} if isinstance(value, dict) else value
-
-    changed: dict[str, Any] = {name: lowered(value) for name, value in expect}
-    return expect.model_copy(update=changed)
 
 
 def _of_bound(what: str, bound: Bound, value: float) -> Verdict:
