@@ -25,6 +25,7 @@ from netns_lab.faults.model import (
     CUT,
     MAINTENANCE,
     MODES,
+    RESTORING,
     TEXTS,
     WIRE_MODES,
     Fault,
@@ -161,8 +162,10 @@ class Faults:
         """Takes in that the engine began or ended a fault."""
         if event.id in event.links:  # another client of the engine's: its id is the link's name
             self._tell_other(event)
-        elif event.fault is None:
-            self._ended(event.id, event.t_ns)
+            return
+        fault = self._registry.get(event.id)
+        if event.fault is None and fault is not None and fault.since_ns <= event.t_ns:
+            self._ended(fault.id, event.t_ns)
 
     def documents(self) -> list[Document]:
         """Every fault that is active: what it did, until when, and what its end will do."""
@@ -179,9 +182,14 @@ class Faults:
         in_engine = fault.links and (fault.mode in WIRE_MODES or fault.mode == MAINTENANCE)
         if fault.until_ns is not None and not in_engine:
             left_s = max(0.0, (fault.until_ns - self._controller.now_ns()) / NS_PER_S)
-            asyncio.get_running_loop().call_later(left_s, self._ended, fault.id, fault.until_ns)
+            asyncio.get_running_loop().call_later(left_s, self._due, fault)
 
-    def _ended(self, id: str, t_ns: int) -> None:
+    def _due(self, fault: Fault) -> None:
+        known = self._registry.get(fault.id)
+        if known is not None and known.until_ns == fault.until_ns:  # else it is another one by now
+            self._ended(fault.id, known.until_ns)
+
+    def _ended(self, id: str, t_ns: int | None) -> None:
         self._do(self._finish(id, t_ns))
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
@@ -195,7 +203,7 @@ class Faults:
         if fault is None:
             return
         actor = self._actors[fault.mode]
-        if isinstance(actor, Maintenance) and fault.phase == CUT:
+        if isinstance(actor, Maintenance) and fault.phase in (CUT, RESTORING):
             healed_ns = await actor.restore(fault)
             t_ns = healed_ns if t_ns is None else t_ns
         if self._registry.take(id) is not None:

@@ -71,11 +71,10 @@ class Maintenance:
         """Gives the links back and waits until every route is there; for those that come back at all."""
         engine = self._controller.running_engine()
         t_ns = engine.heal(fault.id)
-        if fault.phase == CUT:
-            self._registry.put(replace(fault, phase=RESTORING))
-            deadline_s = time.monotonic() + RETURN_LIMIT_S
-            while self._not_back(fault) and time.monotonic() < deadline_s:
-                await asyncio.sleep(POLL_INTERVAL_S)
+        self._registry.put(replace(fault, phase=RESTORING))
+        deadline_s = time.monotonic() + RETURN_LIMIT_S
+        while self._not_back(fault) and time.monotonic() < deadline_s:
+            await asyncio.sleep(POLL_INTERVAL_S)
         return t_ns
 
     async def end(self, fault: Fault) -> int:
