@@ -126,9 +126,12 @@ def outage_figures(
 ) -> list[Figure]:
     """The longest outage of any flow in each trial, and what the machine itself did beside them.
 
-    Loss-derived: packets that a flow lost times its send interval, so all of its losses count.
+    A flow's outage is its longest unbroken run of losses: what a busy machine loses here and there is none.
     """
-    outage_ms = [max(t.outage(way).loss_derived_ms_max for way in t.directions) for t in trials]
+    outage_ms = [
+        max((r.outage.longest_ms for r in trial.results if not r.partitioned), default=0.0)
+        for trial in trials
+    ]
     median_goal, p99_goal = goals_ms or (None, None)
     return [
         figure(f"{event}: outage, median", "ms", outage_ms, median_goal, reference=reference),
