@@ -230,6 +230,43 @@ def test_drained_traffic_goes_elsewhere_and_comes_back() -> None:
     assert setting.hops() == {NextHop(OTHER_AS, 10)}
 
 
+def test_a_path_that_is_leaving_is_used_on_while_all_others_are_asked_to_use_it_last() -> None:
+    setting = Setting()
+    setting.receive(announce(OTHER_AS), announce(DISTANT))
+    setting.take()
+    for _ in range(2):
+        setting.router.drain(frozenset(), frozenset({OTHER_AS}))
+    assert setting.hops() == {NextHop(OTHER_AS, 10)}
+    assert setting.router.prefix_over({10}) == FAR
+    assert setting.router.prefix_over({11, 12, 13}) is None
+    asked = [line for line in setting.take() if "community [ 65535:0 ]" in line]
+    assert [line.split()[1] for line in asked if FAR in line] == [NEAR, DISTANT]
+    assert len(asked) == 2
+    setting.router.drain(frozenset({OTHER_AS}), frozenset({OTHER_AS}))
+    assert setting.router.prefix_over({10}) is None
+    setting.router.drain(frozenset())
+    assert setting.hops() == {NextHop(OTHER_AS, 10)}
+
+
+def test_a_session_that_is_shut_down_stays_so_until_it_is_reset() -> None:
+    setting = Setting()
+    setting.receive(announce(OTHER_AS))
+    setting.take()
+    for _ in range(2):
+        setting.router.shut_down(OTHER_AS, "shut down", 2)
+    assert setting.take()[0] == commands.teardown(OTHER_AS, commands.ADMINISTRATIVE_SHUTDOWN)
+    assert setting.hops() == frozenset()
+    assert setting.configured == []
+    setting.receive(SessionDown(OTHER_AS, "notification sent (6,2)"))
+    without = replace(setting.config, neighbors=setting.config.neighbors[1:])
+    assert setting.configured == [without]
+    setting.router.reset(OTHER_AS)
+    assert setting.configured[-1] == setting.config
+    setting.receive(SessionUp(OTHER_AS), announce(OTHER_AS), SessionDown(OTHER_AS, ""))
+    setting.router.shut_down(OTHER_AS, "shut down", 3)  # there is no session to end
+    assert setting.configured[-1] == without
+
+
 def test_what_is_originated_anew_is_told_at_once() -> None:
     setting = Setting()
     setting.receive(announce(OTHER_AS))

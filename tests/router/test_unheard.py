@@ -5,7 +5,15 @@ from collections.abc import Sequence
 import pytest
 
 from control.bgp.configuration import NeighborConfig, SpeakerConfig
-from control.bgp.model import AddressFamily, Announce, Origin, PathAttributes, SessionUp, SnapshotEnd
+from control.bgp.model import (
+    GRACEFUL_SHUTDOWN,
+    AddressFamily,
+    Announce,
+    Origin,
+    PathAttributes,
+    SessionUp,
+    SnapshotEnd,
+)
 from control.bgp.policy import LimitAction, MaximumPrefixes, NeighborSettings, PrefixRange, Term
 from control.router import Router
 from control.routes.model_kernel import ModelKernel
@@ -61,6 +69,18 @@ def test_what_export_policy_and_loops_leave_is_unheard_until_it_has_come(there: 
     assert ours.unheard(THERE, there) == [OWN]
     ours.receive([announcement(THERE, (2,), OWN)], 4)
     assert ours.unheard(THERE, there) == []
+
+
+def test_what_has_not_been_heard_to_be_the_last_to_be_used_is_unheard(there: Router) -> None:
+    ours = here()
+    ours.receive([announcement(THERE, (2, 3), TRANSIT), announcement(THERE, (2,), OWN)], 3)
+    there.drain(frozenset(), frozenset({BEYOND}))
+    assert ours.unheard(THERE, there) == [TRANSIT]
+    last = PathAttributes(Origin.IGP, (2, 3), communities=(GRACEFUL_SHUTDOWN,))
+    ours.receive([Announce(THERE, V4, THERE, last, (TRANSIT,))], 4)
+    assert ours.unheard(THERE, there) == []
+    there.drain(frozenset())
+    assert ours.unheard(THERE, there) == [TRANSIT]
 
 
 def test_what_import_policy_refuses_or_a_limit_leaves_out_is_not_waited_for(there: Router) -> None:
