@@ -48,12 +48,8 @@ class ActiveFaults:
 
     def ended(self, now_ns: int) -> list[str]:
         """The faults whose time has come."""
-        ids = {}
-        for link in self._failed():
-            for fault in link.signal.faults.values():
-                if fault.until_ns is not None and fault.until_ns <= now_ns:
-                    ids[fault.id] = fault
-        return list(ids)
+        faults = (fault for link in self._failed() for fault in link.signal.faults.values())
+        return list({it.id: it for it in faults if it.until_ns is not None and it.until_ns <= now_ns})
 
     def changed(self, now_ns: int) -> list[Link]:
         """The links to which a fault does something else than when they were settled."""

@@ -84,6 +84,8 @@ class Link:
     carrier: list[bool] = field(default_factory=lambda: [False, False])
     monitored: list[str] = field(default_factory=list)
     impairments: list[Impairment] = field(default_factory=lambda: [Impairment(), Impairment()])
+    in_effect: list[Impairment] = field(default_factory=lambda: [Impairment(), Impairment()])
+    """What the core does to each direction."""
     settled_ns: int = 0
     """When wires and carriers were last made what the signal says."""
 
@@ -130,7 +132,10 @@ def block_wires(engine: object, link: Link, now_ns: int) -> None:
 def impair_wires(engine: object, link: Link) -> None:
     """Has the core impair both directions of a link as they are to be, from the next frame on."""
     for sender, wire in enumerate(link.wires):
-        check_core(lib.ql_engine_impair_wire(engine, wire, core_impairment(link.impairment(sender))))
+        impairment = link.impairment(sender)
+        if impairment != link.in_effect[sender]:  # else a burst of losses, or a rate's clock, goes on
+            check_core(lib.ql_engine_impair_wire(engine, wire, core_impairment(impairment)))
+            link.in_effect[sender] = impairment
 
 
 def core_impairment(impairment: Impairment) -> object:

@@ -40,9 +40,10 @@ class WireFaults:
         await self._settle(fault)
 
     async def _settle(self, fault: Fault) -> None:
-        """Makes the fault's nodes what all faults that are active leave of them."""
-        async with self._settling:
-            await self._settle_nodes(fault)
+        """Makes the nodes that a fault kills what all faults that are active leave of them."""
+        if dead_nodes([fault]):
+            async with self._settling:
+                await self._settle_nodes(fault)
 
     async def _settle_nodes(self, fault: Fault) -> None:
         controller, dead = self._controller, dead_nodes(self._registry)
@@ -50,11 +51,10 @@ class WireFaults:
             node = next((it for it in controller.plan.nodes if it.name == name), None)
             if node is None:  # it went with a change of the topology
                 continue
-            off = {key: "0" for key in node.sysctls if "forward" in key} if name in dead else {}
-            set_sysctls(node.namespace, {**node.sysctls, **off})
-        if fault.nodes:
-            grant(controller, self._registry, fault.nodes)
-            killed = dead & {*fault.nodes}
-            await asyncio.gather(controller.services.kill(killed), controller.daemons.kill(killed))
-            await controller.daemons.follow(controller.plan, controller.living_nodes())
-            await controller.services.follow(controller.living_nodes())
+            forwarding = {key: value for key, value in node.sysctls.items() if "forward" in key}
+            set_sysctls(node.namespace, dict.fromkeys(forwarding, "0") if name in dead else forwarding)
+        grant(controller, self._registry, fault.nodes)
+        killed = dead & {*fault.nodes}
+        await asyncio.gather(controller.services.kill(killed), controller.daemons.kill(killed))
+        await controller.daemons.follow(controller.plan, controller.living_nodes())
+        await controller.services.follow(controller.living_nodes())
