@@ -47,7 +47,8 @@ def missing_capability() -> str | None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skips lab tests where they cannot run and deselects long ones that were not asked for.
 
-    Where tests run in several processes, those that make labs run in one of them, in turn.
+    Where tests run in several processes, those that make labs, or look at all that a machine has, run in one
+    of them, in turn; so do others of one folder, which may use the same ports.
     """
     if not config.getoption("--long"):
         long_items = [item for item in items if "long" in item.keywords]
@@ -56,7 +57,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     reason = missing_capability()
     for item in items:
         lab = "lab" in item.keywords
-        item.add_marker(pytest.mark.xdist_group("lab" if lab else item.location[0]))
+        folder = item.path.parent.name
+        item.add_marker(pytest.mark.xdist_group("lab" if lab or folder == "lab_parts" else folder))
         if lab and reason:
             item.add_marker(pytest.mark.skip(reason=reason))
 
