@@ -182,6 +182,10 @@ class Router:
         self._send([commands.reconnect(s.neighbor) for s in over_it if not s.up and not s.held])
         self._apply(self._resolve())
 
+    def path_to_be_lost(self, ifindex: int, families: Collection[str] = FAMILIES) -> None:
+        """Puts no more traffic on an interface, until `path_loss` is told of it."""
+        self._routes.lose(ifindex, families)
+
     def path_loss(self, ifindex: int, families: Collection[str] = FAMILIES) -> bool:
         """Moves traffic off an interface; whether there was any. To be followed by `end_sessions`."""
         groups = self._routes.fib.groups

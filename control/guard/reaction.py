@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable
 
 from control.routes.model import (
     FAMILIES,
-    DeleteGroup,
     DeleteNexthop,
     KernelNexthop,
     Operation,
@@ -21,8 +20,9 @@ def without_interface(
 ) -> list[Operation]:
     """The operations that take every next hop of these families on a device out of its groups, then away.
 
-    A group left without members is deleted, and the kernel deletes its routes with it: as it does itself when
-    the device loses carrier (net/ipv4/nexthop.c). None where there is nothing to move.
+    A group left without members the kernel deletes with the last of them, and its routes with it: as it does
+    when the device loses carrier (net/ipv4/nexthop.c). It alone knows whether one is left: whoever installed
+    the group may be giving it other members meanwhile. None where there is nothing to move.
     """
     objects = list(nexthops)
     lost = {
@@ -36,6 +36,6 @@ def without_interface(
     for group in objects:
         if lost.isdisjoint(group.members):
             continue
-        remaining = tuple(member for member in group.members if member not in lost)
-        operations.append(RewriteGroup(group.id, remaining) if remaining else DeleteGroup(group.id))
+        if remaining := tuple(member for member in group.members if member not in lost):
+            operations.append(RewriteGroup(group.id, remaining))
     return [*operations, *map(DeleteNexthop, sorted(lost))]

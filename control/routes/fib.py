@@ -138,14 +138,10 @@ class Fib:
     def link_down(self, ifindex: int, families: Collection[str] = FAMILIES) -> list[Operation]:
         """Take a link that lost carrier, or the way in one family, out of all groups, until `link_up`.
 
-        Prefixes that had no other way have no route until then.
+        Prefixes that had no other way have no route until then. Other links that are lost are left too.
         """
-        self._down |= {(ifindex, family) for family in families}
-        lost = {
-            next_hop
-            for next_hop in self._present
-            if next_hop.ifindex == ifindex and next_hop.family_name in families
-        }
+        self.lose(ifindex, families)
+        lost = {next_hop for next_hop in self._present if not self.is_usable(next_hop)}
         plan = _Plan()
         for group in self._grouping.groups.values():
             if lost & group.members:
@@ -157,6 +153,10 @@ class Fib:
         self._idle |= lost
         self._delete_idle(plan)
         return plan.operations()
+
+    def lose(self, ifindex: int, families: Collection[str] = FAMILIES) -> None:
+        """Put nothing on a link any more; what is on it stays until `link_down`."""
+        self._down |= {(ifindex, family) for family in families}
 
     def link_up(self, ifindex: int, families: Collection[str] = FAMILIES) -> None:
         """Allow a link's next hops again: the next `update`, an empty one too, puts back what is wanted."""

@@ -1,6 +1,6 @@
 """The routes of one namespace kept as wanted, whatever the kernel did meanwhile."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from control.routes.fib import Fib
 from control.routes.model import FAMILIES, Kernel, NextHops, Operation, Prefix, Refused
@@ -11,10 +11,18 @@ class RouteTable:
 
     Links change before anybody hears of it, so an operation can come too late. Then the view is taken from a
     dump anew and the rest carried out; what is refused even so is returned, and tried again at the next call.
+    `hear` is called first: it is to `lose` the links whose loss was told and not acted on yet, or what
+    another has taken off them would be put back.
     """
 
-    def __init__(self, kernel: Kernel, down: Iterable[tuple[int, str]] = ()) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        down: Iterable[tuple[int, str]] = (),
+        hear: Callable[[], None] = lambda: None,
+    ) -> None:
         self._kernel = kernel
+        self._hear = hear
         self.fib = Fib.from_kernel(kernel.dump(), down)
         self._in_doubt = False
 
@@ -37,6 +45,10 @@ class RouteTable:
         self.fib.link_up(ifindex, families)
         return self.update({})
 
+    def lose(self, ifindex: int, families: Collection[str] = FAMILIES) -> None:
+        """Put nothing on a link any more, whose loss is going to be told by `link_changed`."""
+        self.fib.lose(ifindex, families)
+
     def check(self) -> list[Refused]:
         """Compare with a dump and put right what differs: after events were lost, or now and then."""
         self._in_doubt = True
@@ -45,6 +57,7 @@ class RouteTable:
     def _carry_out(self, operations: list[Operation]) -> list[Refused]:
         refused = self._kernel.execute(operations)
         if refused or self._in_doubt:
+            self._hear()
             refused = self._kernel.execute(self.fib.resync(self._kernel.dump()))
             self._in_doubt = bool(refused)
         return refused

@@ -8,11 +8,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from control.bfd.state import BfdState
-from control.guard.channel import GuardEvents, GuardGone, InterfaceChange, InterfaceState
+from control.guard.channel import GuardEvents, GuardGone, InterfaceChange, InterfaceState, News
 from dataplane.client import EngineClient, EngineEvents, EngineGone
 from dataplane.counters import map_counters
 from dataplane.interface import FaultEvent, LinkError, PendingEvent
@@ -54,6 +54,8 @@ class Controller:
         self.guard = self._find_guard()
         self._guarding = Supervisor(lambda: launch_guard(directory), lambda: not directory.is_ending())
         self._interfaces = {(state.node, state.interface): state for state in self.guard.wait()}
+        self._news: list[News] = []
+        self.routers: dict[str, LabRouter] = {}
         self.announcements = Announcements(self)
         self.faults = Faults(self)
         self.routers = {node.name: self.make_router(node) for node in self.plan.nodes if node.runs_exabgp}
@@ -148,20 +150,43 @@ class Controller:
         loop.call_soon(self._read_guard)  # what came with the first answer makes the socket readable no more
 
     def _read_guard(self) -> None:
+        self._hear_guard()
+        while self._news:
+            it = self._news.pop(0)
+            if isinstance(it, InterfaceChange):
+                self._interface_changed(it)
+            elif isinstance(it, BfdState):
+                self._bfd_changed(it)
+            else:
+                self._take(it)
+
+    def _hear_early(self) -> None:
+        """For a router that is about to write groups: else it would put back what the guard took out."""
+        self._hear_guard()
+        if self._news:
+            asyncio.get_running_loop().call_soon(self._read_guard)
+
+    def _hear_guard(self) -> None:
+        """Reads the guard's news, to be acted on in their order; routers use a lost interface no more."""
+        if self.guard.closed:
+            return
         try:
-            for news in self.guard.read():
-                if isinstance(news, InterfaceChange):
-                    self._interface_changed(news)
-                elif isinstance(news, BfdState):
-                    self._bfd_changed(news)
-                else:
-                    self._take(news)
+            news = self.guard.read()
         except GuardGone:
             loop = asyncio.get_running_loop()
             loop.remove_reader(self.guard.fileno())
             self.guard.close()
             self.log.add(EventKind.PROCESS_GONE, "guard", "the guard ended; it is started again")
             self._awaiting = loop.create_task(self._await_guard())
+            return
+        self._news += news
+        self._expect([it for it in news if isinstance(it, InterfaceChange)])
+
+    def _expect(self, changes: Iterable[InterfaceChange]) -> None:
+        for change in changes:
+            router = self.routers.get(change.node)
+            if not change.usable and router is not None and change.interface in router.interfaces:
+                router.interface_to_be_lost(change)
 
     async def _await_guard(self) -> None:
         """Until the next guard answers the kernel alone moves traffic; then this one hears what it missed."""
@@ -177,7 +202,16 @@ class Controller:
         """A router of the plan, not started yet."""
         interfaces = self.interfaces_of(node.name)
         originate = self.announcements.all_of(node.name)
-        router = LabRouter(self.plan, node, self.directory, self.log, self.now_ns, interfaces, originate)
+        router = LabRouter(
+            self.plan,
+            node,
+            self.directory,
+            self.log,
+            self.now_ns,
+            interfaces,
+            originate,
+            self._hear_early,
+        )
         self.faults.equip(router)
         return router
 
@@ -198,6 +232,7 @@ class Controller:
 
     def _take(self, states: list[InterfaceState]) -> None:
         """Takes in the whole truth, and makes up for changes that were not heard of."""
+        changes = []
         for state in states:
             router = self.routers.get(state.node)
             known = router.interfaces.get(state.interface) if router else None
@@ -211,7 +246,10 @@ class Controller:
                 )
                 if families:
                     where = state.node, state.interface, state.ifindex, families
-                    self._interface_changed(InterfaceChange(*where, usable, "guard", self.now_ns(), None))
+                    changes.append(InterfaceChange(*where, usable, "guard", self.now_ns(), None))
+        self._expect(changes)
+        for change in changes:
+            self._interface_changed(change)
         self._interfaces = {(state.node, state.interface): state for state in states}
 
     def _interface_changed(self, change: InterfaceChange) -> None:
@@ -223,7 +261,7 @@ class Controller:
             return
         try:
             router.interface_changed(change)
-        except (OSError, ValueError):
+        except Exception:
             # The interfaces that changed with this one must still be heard of.
             log.exception("%s:%s changed, and its routes could not follow", change.node, change.interface)
 

@@ -43,6 +43,7 @@ class LabRouter:
     """One router: what the controller starts, asks and stops.
 
     `interfaces` are the router's, by name, as the guard told of them last; `originate` is what it announces.
+    `hear` has what the guard has told and nobody has read yet come to `interface_to_be_lost` first.
     """
 
     def __init__(
@@ -54,8 +55,10 @@ class LabRouter:
         now_ns: Callable[[], int],
         interfaces: Mapping[str, InterfaceState],
         originate: Iterable[str],
+        hear: Callable[[], None],
     ) -> None:
         self.node = node
+        self._hear = hear
         self._log = log
         self._now_ns = now_ns
         self.interfaces = dict(interfaces)
@@ -80,7 +83,7 @@ class LabRouter:
             config,
             sessions_of(plan, node, self.interfaces),
             originate,
-            RouteTable(self._kernel, down),
+            RouteTable(self._kernel, down, hear),
             self.speaker.send,
             self._session_changed,
             self._refused,
@@ -153,6 +156,10 @@ class LabRouter:
         self.node = node
         self.interfaces = dict(interfaces)
 
+    def interface_to_be_lost(self, change: InterfaceChange) -> None:
+        """Puts nothing back on an interface whose loss is about to come to `interface_changed`."""
+        self.router.path_to_be_lost(change.ifindex, change.families)
+
     def interface_changed(self, change: InterfaceChange) -> None:
         """Follows the guard: traffic has left a lost interface already and may return to one that is back."""
         name, interface = self.node.name, change.interface
@@ -168,13 +175,14 @@ class LabRouter:
         reason = change.witness
         text = f"{what} is down ({reason})"
         self._log.add(EventKind.INTERFACE_DOWN, subject, text, change.t_ns, **detail)
-        if self.router.path_loss(change.ifindex, families):
+        if self.router.path_loss(change.ifindex, families) or change.moved_ns is not None:
             text = f"{name} took {interface} out of its nexthop groups"
             self._log.add(EventKind.ROUTES_MOVED, name, text, change.moved_ns, interface=interface)
         subcode = commands.BFD_DOWN if reason == Witness.BFD else commands.OTHER_CONFIGURATION_CHANGE
         self.router.end_sessions(change.ifindex, f"{interface}: {reason}", self._now_ns(), subcode)
 
     def _events(self, events: Sequence[Event]) -> None:
+        self._hear()
         if self.router.receive(events, self._now_ns()):
             self._log.add(
                 EventKind.ROUTES_MOVED, self.node.name, f"{self.node.name} rewrote its nexthop groups"
@@ -199,6 +207,7 @@ class LabRouter:
             self._deadline = asyncio.get_running_loop().call_later(wait_s, self._advance)
 
     def _advance(self) -> None:
+        self._hear()
         self.router.advance(self._now_ns())
         self._await_deadline()
 

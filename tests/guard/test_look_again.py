@@ -37,6 +37,7 @@ def test_a_change_that_came_with_the_whole_truth_is_not_left_unread(tmp_path: Pa
         controller.guard = GuardEvents(tmp_path / "guard.sock")
         controller.routers = {}
         controller._interfaces = {}
+        controller._news = []
         try:
             controller.look_again()
         finally:
