@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
@@ -78,7 +79,8 @@ def prove(
         running = {}
         for number, failure in enumerate(failures):
             expected = predict(plan, failure.failed)
-            running[executor.submit(_try, failure, expected, observe_s)] = number, failure, expected
+            with _deaf_to_interrupts():  # a worker it starts, from its first moment on
+                running[executor.submit(_try, failure, expected, observe_s)] = number, failure, expected
         for future in as_completed(running):
             number, failure, expected = running[future]
             verdicts[number] = judge(failure, future.result(), expected, before)
@@ -98,8 +100,17 @@ def _workers(topology: Topology, jobs: int) -> Iterator[Executor]:
         ending.callback(_take_down, labs)  # what a worker was building when the first round passed
         ending.callback(executor.shutdown, wait=True, cancel_futures=True)
         ending.callback(_take_down, labs)  # which ends the trials under way
-        ending.callback(executor.shutdown, wait=False, cancel_futures=True)
         yield executor
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Ctrl-C is ignored, also by processes started meanwhile."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def lab_name(topology: str, owner: int, number: int) -> str:
@@ -113,7 +124,12 @@ def _take_down(labs: list[str]) -> None:
 
 
 def _prepare(topology: Topology, labs: list[str], taken: "Synchronized[int]") -> None:
-    """In a worker: remembers what its lab is made of, and takes one of the names for it."""
+    """In a worker: remembers what its lab is made of, and takes one of the names for it.
+
+    Ctrl-C in a terminal reaches every process: whoever waits for the workers takes their labs down, and
+    needs no word of theirs. An empty handler is not inherited by what they start.
+    """
+    signal.signal(signal.SIGINT, lambda number, frame: None)
     with taken.get_lock():
         name = labs[taken.value]
         taken.value += 1
