@@ -54,6 +54,8 @@ def run(
     scenarios = [load_scenario(path, seed) for path in scenario_files]
     if not faults:
         scenarios = [scenario.without_faults() for scenario in scenarios]
+    if junit is not None and not junit.absolute().parent.is_dir():
+        raise LabError(f"--junit {junit}: no directory {junit.parent}")
     if save is not None:
         for scenario in scenarios:
             refuse_taken(save / scenario.name)

@@ -138,7 +138,12 @@ def _judged(scenario: Scenario, performed: Performed, took_s: float) -> Result:
     verdicts = {
         name: list(judge(expect, observations[name])) for name, expect in scenario.expectations.items()
     }
-    return Result(scenario, took_s, observations, verdicts, performed.doubts)
+    unsaid = [
+        f"{name}: {observed.partitioned} flows had no way left; only `partitioned` counts them"
+        for name, observed in observations.items()
+        if observed.partitioned and scenario.expectations[name].partitioned is None
+    ]
+    return Result(scenario, took_s, observations, verdicts, performed.doubts + unsaid)
 
 
 def _save(result: Result, performed: Performed, directory: Path) -> None:
