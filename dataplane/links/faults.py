@@ -39,11 +39,15 @@ class FaultSpecification:
 
     def __post_init__(self) -> None:
         if self.for_s is not None and not 0 < self.for_s < MAXIMUM_FAULT_S:
-            raise ValueError(f"found {self.for_s} s, expected a time up to {MAXIMUM_FAULT_S:.0f} s")
+            raise ValueError(
+                f"found {self.for_s:g} s, expected a time above 0 and up to {MAXIMUM_FAULT_S:.0f} s"
+            )
         if (self.period_s is not None) != (self.mode is FaultMode.FLAP):
             raise ValueError(f"found mode {self.mode} and a period of {self.period_s} s")
         if self.period_s is not None and not SHORTEST_PERIOD_S <= self.period_s < MAXIMUM_FAULT_S:
-            raise ValueError(f"found a period of {self.period_s} s, expected at least {SHORTEST_PERIOD_S} s")
+            raise ValueError(
+                f"found a period of {self.period_s:g} s, expected at least {SHORTEST_PERIOD_S} s"
+            )
         if bool(self.impairment) != (self.mode is FaultMode.BROWNOUT):
             raise ValueError(f"found mode {self.mode} and the impairment {dict(self.impairment)}")
         if self.from_node is not None and self.mode not in (FaultMode.ONE_WAY, FaultMode.BROWNOUT):

@@ -62,6 +62,14 @@ def seconds(option: str, text: str) -> float:
         raise LabError(f"{option}: {error}") from None
 
 
+def some_seconds(option: str, text: str) -> float:
+    """The same of one that is not zero."""
+    value = seconds(option, text)
+    if not value:
+        raise LabError(f"{option}: found {text!r}, expected more than 0")
+    return value
+
+
 def octets(option: str, text: str) -> int:
     """The value of an option that is a size."""
     from netns_lab.units import size_octets

@@ -59,5 +59,7 @@ def _change(
     need_root()
     with ControllerClient(lab(name)) as controller:
         result = controller.call(verb, node=router, prefixes=prefixes, split=split)
-    text = f"{router} {verb}s {result['changed']} prefixes; {result['announced']} besides its topology's now"
+    changed, announced = result["changed"], result["announced"]
+    noun = "prefix" if changed == 1 else "prefixes"
+    text = f"{router} {verb}s {changed} {noun}; {announced} besides its topology's now"
     output(format).document(result, text)

@@ -250,7 +250,8 @@ def heal(
 
     if kind is not None and (kind not in list(FaultKind) or (target is None and kind != "controller")):
         things = choices([*(f"`{each} NAME`" for each in FaultKind if each != "controller"), "`controller`"])
-        raise LabError(f"heal: expected nothing, or {things}")
+        found = " ".join(filter(None, (kind, target)))
+        raise LabError(f"heal: found {found!r}, expected nothing, or {things}")
     need_root()
     with ControllerClient(lab(name)) as controller:
         stalled = kind in (None, "controller") and resume_process(controller.pid)

@@ -10,7 +10,17 @@ import typer
 from netns_lab.commands.faults import Count, ForTime, FromNode, Period, Words, wire_options
 from netns_lab.completion import fault_kinds, fault_modes, fault_names, files
 from netns_lab.directory import LabError
-from netns_lab.options import EXIT_FAIL, FormatOption, Name, lab, need_root, output, say, seconds
+from netns_lab.options import (
+    EXIT_FAIL,
+    FormatOption,
+    Name,
+    lab,
+    need_root,
+    output,
+    say,
+    seconds,
+    some_seconds,
+)
 from netns_lab.output import choices
 
 if TYPE_CHECKING:
@@ -83,6 +93,8 @@ def measure(
 
     if target is None and kind != "controller":
         raise LabError(f"measure: found {kind} without a name, expected `measure {kind} NAME`")
+    if target is not None and kind == "controller":
+        raise LabError(f"measure: found a name, {target!r}; a lab has one controller, expected none")
     for_s = seconds("--for", for_time) if for_time is not None else None
     options = wire_options(words, from_node, period, count)
     if save is not None:
@@ -92,16 +104,17 @@ def measure(
     plan = load_plan(directory)
     fault = FaultRequest(kind, target or kind, mode or _first_mode(kind), for_s, options)
     fault.check(plan)
-    watched_s = seconds("--observe", observe) if observe is not None else observation_s(plan, fault)
+    watched_s = some_seconds("--observe", observe) if observe is not None else observation_s(plan, fault)
     limit_s = watched_s + SPARE_S
     with Stopwatch(
         directory, plan, limit_s=limit_s, packets_per_s_and_flow=rate, between=between
     ) as stopwatch:
         say(f"measure: {len(stopwatch.flows)} flows under way; {fault}")
         measurement = measure_fault(stopwatch, directory, fault, watched_s)
+    if save is not None:  # first, as whoever reads the report may go away
+        measurement.save(save)
     _show(measurement, format)
     if save is not None:
-        measurement.save(save)
         _draw(measurement, save)
     if not measurement.survived:
         raise typer.Exit(EXIT_FAIL)

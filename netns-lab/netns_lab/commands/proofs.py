@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from netns_lab.completion import files
-from netns_lab.options import EXIT_FAIL, FormatOption, need_root, no_name, output, seconds
+from netns_lab.options import EXIT_FAIL, FormatOption, need_root, no_name, output, some_seconds
 
 
 def prove(
@@ -39,7 +39,7 @@ def prove(
 
     no_name("prove")
     need_root()
-    observe_s = seconds("--observe", observe)
+    observe_s = some_seconds("--observe", observe)
     topology = load_topology(find_topology_file(file))
     plan = plan_lab(topology, lambda octets: bytes(octets))
     columns = (TextColumn("prove"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

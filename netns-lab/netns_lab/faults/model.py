@@ -50,7 +50,7 @@ TEXTS = {
     "flap": ("carrier comes and goes", "carrier stays"),
     "brownout": ("frames are impaired", "what else is set stays"),
     "dead": (
-        "links lost carrier, daemons are killed and kept from restarting, forwarding is off",
+        "links lost carrier, nothing runs or forwards",
         "carrier, daemons and forwarding come back",
     ),
     "frozen": ("every frame from and to it is lost, carrier stays", "frames pass again"),
@@ -147,7 +147,8 @@ def wire_fault(fault: Fault, for_s: float | None) -> FaultSpecification | None:
     if mode is None:
         return None
     options = fault.options
-    period_s = (options.period_s or PERIOD_S) if mode is FaultMode.FLAP else None
+    said_s = PERIOD_S if options.period_s is None else options.period_s
+    period_s = said_s if mode is FaultMode.FLAP else None
     return FaultSpecification(mode, options.from_node, for_s, period_s, dict(options.impairment or {}))
 
 

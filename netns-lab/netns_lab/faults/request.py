@@ -56,7 +56,9 @@ def read_fault(
     if mode == "flap" and said.count is not None and for_s is None:
         for_s = said.count * (said.period_s or PERIOD_S)
     if for_s is not None and not 0 < for_s < MAXIMUM_FAULT_S:
-        raise LabError(f"{kind} {name}: found {for_s} s, expected a time up to {MAXIMUM_FAULT_S:.0f} s")
+        raise LabError(
+            f"{kind} {name}: found {for_s:g} s, expected a time above 0 and up to {MAXIMUM_FAULT_S:.0f} s"
+        )
     until_ns = None if for_s is None else now_ns + round(for_s * NS_PER_S)
     fault = Fault(kind, name, mode, said, now_ns, until_ns, links, nodes)
     if said.from_node is not None and kind == FaultKind.LINK:
