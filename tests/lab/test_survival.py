@@ -46,10 +46,12 @@ def pids(lab: Lab) -> dict[str, Any]:
 
 
 def state(lab: Lab) -> dict[str, Any]:
-    """What `inspect` tells of a lab that is at rest, times and counts aside."""
+    """What `inspect` tells of a lab that is at rest, times and counts aside, and BFD, which begins anew."""
     sessions = lab.json("inspect", "bgp")["sessions"]
     return {
-        "sessions": [{key: entry[key] for key in entry if key != "since_s"} for entry in sessions],
+        "sessions": [
+            {key: entry[key] for key in entry if key not in ("since_s", "bfd")} for entry in sessions
+        ],
         "routes": lab.json("inspect", "routes")["routes"],
         "links": [(link["name"], link["state"]) for link in lab.json("inspect", "links")["links"]],
         "exabgp": pids(lab)["exabgp"],
