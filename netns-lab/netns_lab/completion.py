@@ -184,8 +184,9 @@ def fault_modes(context: typer.Context) -> list[str]:
     """How what `fail` or `measure` names can fail."""
     from netns_lab.faults.model import MODES, FaultKind
 
-    kind = context.params.get("kind") or context.info_name
-    return list(MODES[FaultKind(kind)]) if kind in list(FaultKind) else []
+    words = (context.info_name, context.params.get("kind"), *context.args[:1])
+    kind = next((word for word in words if word in list(FaultKind)), None)
+    return list(MODES[FaultKind(kind)]) if kind else []
 
 
 def _lab(context: typer.Context) -> LabDirectory | None:
