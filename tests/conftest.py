@@ -44,6 +44,7 @@ def missing_capability() -> str | None:
     return None
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skips lab tests where they cannot run and deselects long ones that were not asked for.
 
