@@ -10,10 +10,13 @@ import select
 import signal
 import time
 from collections.abc import Generator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # Inherited by every process a test starts, however it detaches itself.
 MARK = "QUADLINK_TEST_SESSION"
@@ -44,24 +47,38 @@ def missing_capability() -> str | None:
     return None
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skips lab tests where they cannot run and deselects long ones that were not asked for.
-
-    Where tests run in several processes, those that make labs, or look at all that a machine has, run in one
-    of them, in turn; so do others of one folder, which may use the same ports.
-    """
+    """Skips lab tests where they cannot run and deselects long ones that were not asked for."""
     if not config.getoption("--long"):
         long_items = [item for item in items if "long" in item.keywords]
         items[:] = [item for item in items if item not in long_items]
         config.hook.pytest_deselected(items=long_items)
-    reason = missing_capability()
-    for item in items:
-        lab = "lab" in item.keywords
-        folder = item.path.parent.name
-        item.add_marker(pytest.mark.xdist_group("lab" if lab or folder == "lab_parts" else folder))
-        if lab and reason:
-            item.add_marker(pytest.mark.skip(reason=reason))
+    if reason := missing_capability():
+        for item in items:
+            if "lab" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+class ByFolder(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist has no types
+    """Hands whole folders to the processes that run tests; files that make labs, to one of them.
+
+    Those look at all that a machine has. Other tests of one folder may use the same ports.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(nodeid.partition("::")[0])
+        return "lab" if makes_labs(self.config.rootpath / file) else str(file.parent)
+
+
+@cache
+def makes_labs(file: Path) -> bool:
+    """Whether a file has tests that make labs or parts of them, or look at all there are."""
+    return file.parent.name == "lab_parts" or "mark.lab" in file.read_text()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Where tests run in several processes: which runs what."""
+    return ByFolder(config, log)
 
 
 def fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -11,7 +11,7 @@ from netns_lab.completion import files
 from netns_lab.directory import LabError
 from netns_lab.options import EXIT_FAIL, FormatOption, Options, need_root, no_name, output, say
 
-ON_EVERY_CORE = ["--numprocesses", "auto", "--maxprocesses", "8", "--dist", "loadgroup"]
+ON_EVERY_CORE = ["--numprocesses", "auto", "--maxprocesses", "8", "--dist", "loadscope"]
 
 
 def demo(
