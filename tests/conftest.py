@@ -149,27 +149,25 @@ def wait_for_exit(pids: list[int], timeout_s: float) -> None:
             os.close(process)
 
 
-def is_worker(config: pytest.Config) -> bool:
-    """Whether this process runs a part of the tests for another (pytest-xdist)."""
-    return hasattr(config, "workerinput")
-
-
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Marks what the tests start, and notes what there is before them."""
-    if not is_worker(session.config):
+    """Marks what the tests start, and notes what there is before them.
+
+    A session inside another, which runs a part of its tests or is what a test runs, leaves that to the outer
+    one: it cannot tell what is its own.
+    """
+    if MARK not in os.environ:
         os.environ[MARK] = f"{os.getpid()}.{time.time_ns()}"
-        before = [*network_namespaces(), *tap_interfaces()]
-        session.config.stash[THERE_BEFORE] = before
+        session.config.stash[THERE_BEFORE] = [*network_namespaces(), *tap_interfaces()]
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fails the session when something that tests made outlives them."""
-    if is_worker(session.config):
+    before = session.config.stash.get(THERE_BEFORE, None)
+    if before is None:
         return
     mark = os.environ.pop(MARK)
     wait_for_exit(list(marked_processes(mark)), EXIT_GRACE_S)
-    before = session.config.stash[THERE_BEFORE]
     left = sorted((network_namespaces() | tap_interfaces()).difference(before))
     left += [f"process {pid}: {command}" for pid, command in marked_processes(mark).items()]
     session.config.stash[LEFT_BEHIND] = left

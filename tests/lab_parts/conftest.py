@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from netns_lab import directory as directory_module
@@ -12,10 +13,12 @@ from tests.lab_parts.processes import LAB, MARK
 
 
 @pytest.fixture(autouse=True)
-def run_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "run"
-    monkeypatch.setattr(directory_module, "RUN_DIRECTORY", path)
-    return path
+def run_directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Near the root: a path of a socket has 107 octets at most, and folders of tests are deep."""
+    with TemporaryDirectory(prefix="quadlink-") as folder:
+        path = Path(folder) / "run"
+        monkeypatch.setattr(directory_module, "RUN_DIRECTORY", path)
+        yield path
 
 
 @pytest.fixture
