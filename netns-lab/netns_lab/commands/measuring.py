@@ -138,11 +138,11 @@ def timeline(
 
 
 def _first_mode(kind: str) -> str:
-    from netns_lab.faults.model import MODES, FaultKind
+    from netns_lab.faults.model import FaultKind, first_mode
 
     if kind not in list(FaultKind):
         raise LabError(f"found {kind!r}, expected {choices(FaultKind)}")
-    return MODES[FaultKind(kind)][0]
+    return first_mode(kind)
 
 
 def _show(measurement: Measurement, format: FormatOption) -> None:

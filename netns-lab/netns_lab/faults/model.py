@@ -141,6 +141,11 @@ class Fault:
         return self.name if bare else f"{self.kind} {self.name}"
 
 
+def first_mode(kind: str) -> str:
+    """How a thing of this kind fails where nobody says it."""
+    return MODES[FaultKind(kind)][0]
+
+
 def wire_fault(fault: Fault, for_s: float | None) -> FaultSpecification | None:
     """What the engine is to do to the fault's links; None where nothing. Raises ValueError."""
     mode = WIRE_MODES.get(fault.mode)

@@ -1,26 +1,23 @@
 """The failures that a proof goes through: every link, router and group of a lab, alone or in pairs."""
 
-from collections.abc import Iterator
 from itertools import combinations
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from netns_lab.faults.model import FaultKind
+from netns_lab.faults.request import reach
 from netns_lab.plan import LabPlan
 from netns_lab.prediction import Failed
-
-Kind = Literal["link", "node", "group"]
-MODES: dict[Kind, str] = {"link": "carrier", "node": "dead", "group": "carrier"}
-"""How the controller is asked to make each fail."""
 
 
 class Element(NamedTuple):
     """What fails at once: its kind and name as `fail` takes them, and everything that it takes along."""
 
-    kind: Kind
+    kind: FaultKind
     name: str
     failed: Failed
 
     def __str__(self) -> str:
-        return f"{'router' if self.kind == 'node' else self.kind} {self.name}"
+        return f"{'router' if self.kind == FaultKind.NODE else self.kind} {self.name}"
 
 
 class Failure(NamedTuple):
@@ -43,14 +40,15 @@ class Failure(NamedTuple):
 
 def elements_of(plan: LabPlan) -> list[Element]:
     """Every link, router and group, in the order of the file."""
-    routers = [node.name for node in plan.nodes if node.kind == "router"]
+    names = {
+        FaultKind.LINK: [link.name for link in plan.links],
+        FaultKind.NODE: [node.name for node in plan.nodes if node.kind == "router"],
+        FaultKind.GROUP: list(plan.groups),
+    }
     return [
-        *(Element("link", link.name, Failed(frozenset({link.name}))) for link in plan.links),
-        *(Element("node", name, _with_links(plan, (), (name,))) for name in routers),
-        *(
-            Element("group", name, _with_links(plan, group.links, group.nodes))
-            for name, group in plan.groups.items()
-        ),
+        Element(kind, name, Failed(*map(frozenset, reach(plan, kind, name))))
+        for kind in names
+        for name in names[kind]
     ]
 
 
@@ -61,14 +59,6 @@ def failures_of(plan: LabPlan, at_once: int) -> list[Failure]:
         for elements in combinations(elements_of(plan), at_once)
         if not any(_contains(one, other) for one in elements for other in elements if one is not other)
     ]
-
-
-def _with_links(plan: LabPlan, links: tuple[str, ...], nodes: tuple[str, ...]) -> Failed:
-    return Failed(frozenset([*links, *_links_at(plan, nodes)]), frozenset(nodes))
-
-
-def _links_at(plan: LabPlan, nodes: tuple[str, ...]) -> Iterator[str]:
-    return (link.name for link in plan.links if any(end.node in nodes for end in link.ends))
 
 
 def _contains(one: Element, other: Element) -> bool:

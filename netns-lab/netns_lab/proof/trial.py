@@ -16,11 +16,12 @@ from dataplane.probes.session import ProbeSession
 from netns_lab.api import ControllerClient
 from netns_lab.builder import built_lab
 from netns_lab.directory import LabDirectory, NotReady
+from netns_lab.faults.model import first_mode
 from netns_lab.models import Topology
 from netns_lab.plan import FAMILIES, LabPlan
 from netns_lab.prediction import Pair, host_pairs
 from netns_lab.probe_flows import address_of
-from netns_lab.proof.failures import MODES, Failure
+from netns_lab.proof.failures import Failure
 from netns_lab.proof.verdict import Observation, disagreements
 from netns_lab.readiness import wait_until_ready
 from netns_lab.stopwatch import PROBE_OCTETS
@@ -67,13 +68,11 @@ class Workshop:
             t_ns = time.monotonic_ns()
             try:
                 for element in failure.elements:
-                    mode = MODES[element.kind]
-                    controller.call(
-                        "fail", kind=element.kind, name=element.name, mode=mode, for_s=None, options={}
-                    )
+                    mode = first_mode(element.kind)
+                    controller.call("fail", kind=element.kind, name=element.name, mode=mode)
                 observed = self._watch(session, t_ns, expected, observe_s)
             finally:
-                controller.call("heal", kind=None, name=None)
+                controller.call("heal")
         check_ready(wait_until_ready(self.directory, READY_TIMEOUT_S))
         return observed
 

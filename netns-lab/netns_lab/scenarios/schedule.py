@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netns_lab.announcements import expanded
-from netns_lab.faults.model import MODES
+from netns_lab.faults.model import first_mode
 from netns_lab.scenarios.model import Announce, Step
-
-_FIRST_MODES = {str(kind): modes[0] for kind, modes in MODES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ def _acts(index: int, step: Step, at_s: float, chance: random.Random) -> Iterato
     ends_s = None if step.for_s is None else at_s + step.for_s
     if step.fail:
         kind, name = step.fail.chosen(chance)
-        mode = step.fail.controller or step.fail.mode or _FIRST_MODES[kind]
+        mode = step.fail.controller or step.fail.mode or first_mode(kind)
         arguments = {"kind": kind, "name": name, "mode": mode, "for_s": step.for_s}
         text = f"{kind if kind == name else f'{kind} {name}'} fails ({mode})"
         yield Act(at_s, index, "fail", text, arguments | {"options": step.fail.options}, ends_s)
