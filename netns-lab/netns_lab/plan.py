@@ -14,10 +14,11 @@ from control.bgp.policy import NeighborSettings
 from dataplane.links.specification import Impairment, MacsecSpecification
 
 Family = Literal["ipv4", "ipv6"]
+IpVersion = Literal[4, 6]
 ETHERNET = "ethernet"
 """In the place of a node: that end of a link is a device of the machine itself."""
 LOOPBACK = "lo"
-FAMILIES: dict[Family, int] = {"ipv4": 4, "ipv6": 6}
+FAMILIES: dict[Family, IpVersion] = {"ipv4": 4, "ipv6": 6}
 
 
 class Secret:

@@ -3,18 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from dataplane.probes.flows import Flow
 from netns_lab.directory import LabError
-from netns_lab.plan import LabPlan, NodePlan
-
-IpVersion = Literal[4, 6]
+from netns_lab.plan import FAMILIES, IpVersion, LabPlan, NodePlan
 
 PROBE_PORT = 9000
 REFERENCE_PORT = 9002
 FIRST_SOURCE_PORT = 20000
-VERSIONS: tuple[IpVersion, ...] = (4, 6)
 REFERENCE = "reference"
 """In the place of a direction: a flow that leaves no namespace, so that no fault touches it."""
 
@@ -78,7 +75,9 @@ def make_flows(plan: LabPlan, sites: tuple[Site, Site], each_way: int, first: in
     Directions and families take turns. Ids are from `first` on, and each id has a port of its own. LabError
     where the hosts have no family in common.
     """
-    versions = [version for version in VERSIONS if all(_hosts(plan, site, version) for site in sites)]
+    versions = [
+        version for version in FAMILIES.values() if all(_hosts(plan, site, version) for site in sites)
+    ]
     if not versions:
         raise LabError(f"lab {plan.name}: the hosts of {_names(sites)} have no addresses of one family")
     each = -(-each_way // len(versions))
@@ -108,28 +107,37 @@ def reference_flow(plan: LabPlan, site: Site, id: int) -> Flow:
     """From a host of the site to itself: what it suffers is the machine's doing."""
     host = site.hosts[0]
     version: IpVersion = 4 if _hosts(plan, site, 4) else 6
-    address = address_of(plan, host, version)
+    flow = flow_between(plan, host, host, version, (FIRST_SOURCE_PORT - 1, REFERENCE_PORT))
+    return replace(flow, id=id, direction=REFERENCE)
+
+
+def flow_between(
+    plan: LabPlan, source: NodePlan, destination: NodePlan, version: IpVersion, ports: tuple[int, int]
+) -> Flow:
+    """A flow from node to node, with id 0, from the first port to the second; its direction is their names.
+
+    LabError where one has no address of that family.
+    """
     return Flow(
-        id=id,
-        direction=REFERENCE,
+        id=0,
+        direction=f"{source.name}->{destination.name}",
         family=version,
-        source_namespace=host.namespace,
-        source_address=address,
-        destination_namespace=host.namespace,
-        destination_address=address,
-        source_port=FIRST_SOURCE_PORT - 1,
-        destination_port=REFERENCE_PORT,
+        source_namespace=source.namespace,
+        source_address=_address_of(plan, source, version),
+        destination_namespace=destination.namespace,
+        destination_address=_address_of(plan, destination, version),
+        source_port=ports[0],
+        destination_port=ports[1],
     )
 
 
-def address_of(plan: LabPlan, node: NodePlan, version: int) -> str:
-    """Where a node is reached; LabError where it has no address of that family."""
+def _address_of(plan: LabPlan, node: NodePlan, version: IpVersion) -> str:
     if (address := _address(plan, node, version)) is None:
         raise LabError(f"{node.name} has no IPv{version} address for probes")
     return address
 
 
-def _address(plan: LabPlan, node: NodePlan, version: int) -> str | None:
+def _address(plan: LabPlan, node: NodePlan, version: IpVersion) -> str | None:
     return next((address for address in plan.hosts[node.name] if (":" in address) == (version == 6)), None)
 
 
@@ -145,17 +153,8 @@ def _flows(plan: LabPlan, near: Site, far: Site, version: IpVersion, count: int)
     ]
     for number in range(count):
         source, destination = pairs[number % len(pairs)]
-        yield Flow(
-            id=0,
-            direction=f"{near.router.name}->{far.router.name}",
-            family=version,
-            source_namespace=source.namespace,
-            source_address=address_of(plan, source, version),
-            destination_namespace=destination.namespace,
-            destination_address=address_of(plan, destination, version),
-            source_port=FIRST_SOURCE_PORT,
-            destination_port=PROBE_PORT,
-        )
+        flow = flow_between(plan, source, destination, version, (FIRST_SOURCE_PORT, PROBE_PORT))
+        yield replace(flow, direction=f"{near.router.name}->{far.router.name}")
 
 
 def _names(sites: tuple[Site, Site]) -> str:

@@ -1,7 +1,7 @@
 """`quadlink probe`: packets between two nodes, both ways, and what became of them."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from dataplane import descriptors
 from dataplane.probes.flows import Flow
@@ -9,8 +9,8 @@ from dataplane.probes.load import Load
 from dataplane.probes.statistics import ProbeStatistics, StatisticsSession, WayStatistics
 from netns_lab.directory import LabError
 from netns_lab.output import Output
-from netns_lab.plan import LabPlan
-from netns_lab.probe_flows import address_of
+from netns_lab.plan import IpVersion, LabPlan
+from netns_lab.probe_flows import flow_between
 
 DESTINATION_PORT = 9001
 FIRST_SOURCE_PORT = 10000
@@ -69,7 +69,7 @@ class Measured:
         return found
 
 
-def measure(plan: LabPlan, nodes: tuple[str, str], family: Literal[4, 6], flows: int, load: Load) -> Measured:
+def measure(plan: LabPlan, nodes: tuple[str, str], family: IpVersion, flows: int, load: Load) -> Measured:
     """Sends `load`, half of it each way, over `flows` each way; ends in time also where the sender is late.
 
     Raises LabError for nodes or flows that cannot be, OSError where a socket cannot be had.
@@ -87,20 +87,10 @@ def measure(plan: LabPlan, nodes: tuple[str, str], family: Literal[4, 6], flows:
         return Measured(plan.name, load, session.stop(LAST_PACKETS_S))
 
 
-def _flows(plan: LabPlan, nodes: tuple[str, ...], family: Literal[4, 6], count: int) -> list[Flow]:
+def _flows(plan: LabPlan, nodes: tuple[str, ...], family: IpVersion, count: int) -> list[Flow]:
     source, destination = (plan.node(name) for name in nodes)
-    first = Flow(
-        id=0,
-        direction=f"{source.name}->{destination.name}",
-        family=family,
-        source_namespace=source.namespace,
-        source_address=address_of(plan, source, family),
-        destination_namespace=destination.namespace,
-        destination_address=address_of(plan, destination, family),
-        source_port=FIRST_SOURCE_PORT,
-        destination_port=DESTINATION_PORT,
-    )
-    return first.fan(count)
+    ports = (FIRST_SOURCE_PORT, DESTINATION_PORT)
+    return flow_between(plan, source, destination, family, ports).fan(count)
 
 
 def show(measured: Measured, output: Output) -> None:

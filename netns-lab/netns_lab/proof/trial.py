@@ -3,8 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from netns_lab.faults.model import first_mode
 from netns_lab.models import Topology
 from netns_lab.plan import FAMILIES, LabPlan
 from netns_lab.prediction import Pair, host_pairs
-from netns_lab.probe_flows import address_of
+from netns_lab.probe_flows import flow_between
 from netns_lab.proof.failures import Failure
 from netns_lab.proof.verdict import Observation, disagreements
 from netns_lab.readiness import wait_until_ready
@@ -131,21 +130,9 @@ def make_flows(plan: LabPlan) -> Iterator[tuple[Pair, Flow]]:
     for number in range(each * len(pairs)):
         pair = pairs[number // each]
         source, destination = plan.node(pair.source), plan.node(pair.destination)
-        version: Literal[4, 6] = 4 if FAMILIES[pair.family] == 4 else 6
-        yield (
-            pair,
-            Flow(
-                id=number,
-                direction=f"{pair.source}->{pair.destination}",
-                family=version,
-                source_namespace=source.namespace,
-                source_address=address_of(plan, source, version),
-                destination_namespace=destination.namespace,
-                destination_address=address_of(plan, destination, version),
-                source_port=FIRST_PORT + number,
-                destination_port=PROBE_PORT,
-            ),
-        )
+        ports = (FIRST_PORT + number, PROBE_PORT)
+        flow = flow_between(plan, source, destination, FAMILIES[pair.family], ports)
+        yield pair, replace(flow, id=number)
 
 
 def check_ready(missing: list[str]) -> None:
