@@ -229,20 +229,20 @@ def _flow_totals(flow: int, delivered: npt.NDArray[np.bool_], received: Records)
 def _flow_outage(flow: int, tx_ns: Times, rx_ns: Times, interval_ns: float, t_fault_ns: int) -> FlowOutage:
     """The outage within one flow's window; `tx_ns` rises, `rx_ns` belongs to it packet by packet."""
     lost = np.flatnonzero(rx_ns == NOT_DELIVERED)
-    outage_ns, longest_ns, dark, restored_ms = 0, 0, False, None
+    runs, outage_ns, longest_ns, dark, restored_ms = 0, 0, 0, False, None
     if len(lost):
         begins = np.flatnonzero(np.diff(lost, prepend=-2) > 1)
         first_lost, last_lost = lost[begins], lost[np.append(begins[1:], len(lost)) - 1]
         after = np.minimum(last_lost + 1, len(tx_ns) - 1)
         outages_ns = tx_ns[after] - tx_ns[first_lost]
-        outage_ns, longest_ns = int(outages_ns[0]), int(outages_ns.max())
+        runs, outage_ns, longest_ns = len(begins), int(outages_ns[0]), int(outages_ns.max())
         dark = bool(rx_ns[after[0]] == NOT_DELIVERED)
         restored_ms = None if dark else float(rx_ns[after[0]] - t_fault_ns) / NS_PER_MS
     return FlowOutage(
         flow=flow,
         sent=len(tx_ns),
         lost=len(lost),
-        loss_runs=int(np.count_nonzero(np.diff(lost) > 1)) + 1 if len(lost) else 0,
+        loss_runs=runs,
         outage_ms=outage_ns / NS_PER_MS,
         longest_ms=longest_ns / NS_PER_MS,
         loss_derived_ms=len(lost) * interval_ns / NS_PER_MS,
