@@ -61,6 +61,11 @@ class Accounts:
     """What sending took of a core, the network stack's work for it included; 0 before its end."""
     receiver_cpu_s: float
 
+    @property
+    def instrument_lost(self) -> int:
+        """Both together: packets that arrived and that the receiver lost; one may be a train."""
+        return self.overruns + self.receive_buffer_drops
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeRecords(Accounts):

@@ -34,11 +34,6 @@ class Measured:
         """Whether anything arrived, each way."""
         return all(way.received > 0 for way in self.statistics.ways)
 
-    @property
-    def instrument_lost(self) -> int:
-        """Datagrams that arrived and that the receiver lost; each may be a train."""
-        return self.statistics.overruns + self.statistics.receive_buffer_drops
-
     def as_json(self) -> dict[str, Any]:
         """Rates are of one way; `lateness` is how far sends were behind their schedule."""
         return {
@@ -50,7 +45,7 @@ class Measured:
             "ways": [way.as_json() for way in self.statistics.ways],
             "lateness": self.statistics.lateness.as_json(),
             "send_errors": self.statistics.send_errors,
-            "instrument_lost": self.instrument_lost,
+            "instrument_lost": self.statistics.instrument_lost,
         }
 
     def doubts(self) -> list[str]:
@@ -61,8 +56,8 @@ class Measured:
             found.append(
                 f"the sender sent {sent} of {self.load.packets} packets in its time; --train is cheaper"
             )
-        if self.instrument_lost:
-            found.append(f"the receiver itself lost {self.instrument_lost} datagrams: loss is no proof here")
+        if lost := self.statistics.instrument_lost:
+            found.append(f"the receiver itself lost {lost} datagrams: loss is no proof here")
         if self.statistics.send_errors:
             reasons = ", ".join(f"{count} {name}" for name, count in self.statistics.send_errors.items())
             found.append(f"the kernel refused packets ({reasons}); they count as lost")

@@ -133,7 +133,7 @@ class Stopwatch:
             readable=capture.readable,
             capture_dropped=capture.dropped,
             events=self._events(begin_ns),
-            instrument_lost=records.overruns + records.receive_buffer_drops,
+            instrument_lost=records.instrument_lost,
         )
         return Measurement(recording)
 

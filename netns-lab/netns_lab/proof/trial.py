@@ -119,7 +119,7 @@ def observe(records: ProbeRecords, flows: dict[int, Pair], t_ns: int, until_ns: 
         silent=frozenset(pair for flow, pair in flows.items() if flow not in arriving),
         heard=frozenset(pair for flow, pair in flows.items() if flow in arriving),
         resolution_ms=max((outage.resolution_ms for outage in outages), default=0.0),
-        instrument_lost=records.overruns + records.receive_buffer_drops,
+        instrument_lost=records.instrument_lost,
     )
 
 
