@@ -12,7 +12,7 @@ def observation(
     silent: tuple[Pair, ...] = (), heard: tuple[Pair, ...] = (), instrument_lost: int = 0
 ) -> Observation:
     outage_ms = {THERE: 12.0, BACK: 0.0}
-    return Observation(outage_ms, {THERE: 3}, frozenset(silent), frozenset(heard), 10.0, instrument_lost)
+    return Observation(outage_ms, {THERE: 3}, frozenset(silent), frozenset(heard), instrument_lost)
 
 
 def test_a_failure_that_all_survive_has_the_outage_of_those_it_touched() -> None:

@@ -44,7 +44,7 @@ class Proof:
         return {
             "lab": self.lab,
             "failures": len(failures),
-            "survived": sum(not verdict.partitions and not verdict.findings for verdict in failures),
+            "survived": sum(verdict.survived for verdict in failures),
             "partitioning": [verdict.failure for verdict in failures if verdict.partitions],
             "findings": sum(len(verdict.findings) for verdict in self.verdicts),
             "verdicts": [verdict.as_json() for verdict in self.verdicts],

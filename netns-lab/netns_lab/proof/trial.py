@@ -103,10 +103,9 @@ class Workshop:
 
 def observe(records: ProbeRecords, flows: dict[int, Pair], t_ns: int, until_ns: int) -> Observation:
     """What flows tell of a failure at t_ns by what was sent until until_ns; `flows` is the pair of each."""
-    outages = outages_after(records.sent, records.received, t_ns, until_ns)
     outage_ms: dict[Pair, float] = {}
     lost: Counter[Pair] = Counter()
-    for outage in outages:
+    for outage in outages_after(records.sent, records.received, t_ns, until_ns):
         pair = flows[outage.flow]
         outage_ms[pair] = max(outage_ms.get(pair, 0.0), outage.outage_ms)
         lost[pair] += outage.lost
@@ -118,7 +117,6 @@ def observe(records: ProbeRecords, flows: dict[int, Pair], t_ns: int, until_ns: 
         lost=lost,
         silent=frozenset(pair for flow, pair in flows.items() if flow not in arriving),
         heard=frozenset(pair for flow, pair in flows.items() if flow in arriving),
-        resolution_ms=max((outage.resolution_ms for outage in outages), default=0.0),
         instrument_lost=records.instrument_lost,
     )
 

@@ -21,7 +21,6 @@ class Observation:
     lost: Mapping[Pair, int]
     silent: frozenset[Pair]
     heard: frozenset[Pair]
-    resolution_ms: float
     instrument_lost: int
 
 
@@ -43,11 +42,16 @@ class Verdict:
         """Whether the failure was predicted to cut hosts off."""
         return bool(self.cut_off)
 
+    @property
+    def survived(self) -> bool:
+        """Whether every host stayed reachable, as predicted."""
+        return not self.partitions and not self.findings
+
     def as_json(self) -> dict[str, Any]:
         """Outages in ms."""
         return {
             "failure": self.failure,
-            "survived": not self.partitions and not self.findings,
+            "survived": self.survived,
             "partitioned": [pair._asdict() for pair in self.cut_off],
             "outage_ms": {"median": round(self.outage_ms_median, 1), "max": round(self.outage_ms_max, 1)},
             "longest": str(self.longest) if self.longest else None,
