@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dataplane.probes.records import Records
+from netns_lab.coverage import taken_paths
 from netns_lab.measurement import NS_PER_MS, FlowResult, Measurement
 from netns_lab.scenarios.expectations import Observation
 
@@ -44,7 +45,7 @@ def observe(measurement: Measurement, window: Window) -> Observation:
     hit = {way: [r for r in part.results if _counts(r, way)] for way in part.directions}
     longest = {way: np.array([r.outage.longest_ms for r in results]) for way, results in hit.items()}
     latency = {way: _latency_ms(part, way) for way in part.directions}
-    settled = Measurement(whole.between(window.t_ns, window.settled_ns))
+    paths = taken_paths(whole.sightings, whole.wires, whole.received, window.t_ns, window.settled_ns)
     return Observation(
         outage_ms={way: float(times.max(initial=0.0)) for way, times in longest.items()},
         outage_median_ms={way: _percentile(times, 50) or 0.0 for way, times in longest.items()},
@@ -55,7 +56,7 @@ def observe(measurement: Measurement, window: Window) -> Observation:
         latency_p99_ms={way: _percentile(times, 99) for way, times in latency.items()},
         dark=len(part.dark),
         partitioned=len(part.partitioned),
-        links=tuple(sorted(frozenset().union(*settled.links_after.values()))),
+        links=tuple(sorted({link for path in paths.values() for link in path})),
         sessions=window.after.sessions,
         prefixes=window.after.prefixes,
         counters={
