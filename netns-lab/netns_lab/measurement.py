@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path as DirectoryPath
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -157,20 +157,15 @@ class Measurement:
         """The paths that traffic might have taken before the act and that too few flows took."""
         return uncovered(self.recording.flows, self._paths_before, self.recording.possible_paths)
 
-    def links(self, direction: str, span: Literal["before", "after"]) -> frozenset[str]:
-        """The links that packets of a direction which arrived had crossed."""
-        paths = [r.path_before if span == "before" else r.path_after for r in self.of(direction)]
-        return frozenset(link for path in paths for link in path or ())
-
     @property
     def links_before(self) -> dict[str, frozenset[str]]:
-        """By direction."""
-        return {direction: self.links(direction, "before") for direction in self.directions}
+        """By direction, the links that packets which arrived before the act had crossed."""
+        return {way: _links(result.path_before for result in self.of(way)) for way in self.directions}
 
     @property
     def links_after(self) -> dict[str, frozenset[str]]:
-        """By direction, at the end."""
-        return {direction: self.links(direction, "after") for direction in self.directions}
+        """The same of the last packets that arrived, at the end."""
+        return {way: _links(result.path_after for result in self.of(way)) for way in self.directions}
 
     def delivery(self, direction: str, span: Span) -> Delivery:
         """Loss and latency before the act, until everything was restored, and from then on."""
@@ -182,7 +177,12 @@ class Measurement:
         }
         ids = [flow.id for flow in it.flows if flow.direction == direction]
         chosen = np.isin(it.sent["flow"], ids)
-        return delivery(it.sent[chosen], self._rx_ns[chosen], *ends[span])
+        return delivery(it.sent[chosen], self.rx_ns[chosen], *ends[span])
+
+    @cached_property
+    def rx_ns(self) -> Times:
+        """When each of the packets sent arrived, or NOT_DELIVERED."""
+        return arrivals(self.recording.sent, self.recording.received)
 
     @cached_property
     def host(self) -> HostJitter:
@@ -191,7 +191,7 @@ class Measurement:
         tx_ns = np.sort(it.sent["tx_ns"][it.sent["tx_ns"] >= it.t_ns])
         pause_ms = float(np.diff(tx_ns).max()) / NS_PER_MS if len(tx_ns) > 1 else 0.0
         own = it.sent["flow"] == it.reference.id
-        reference = delivery(it.sent[own], self._rx_ns[own], it.t_ns, it.until_ns)
+        reference = delivery(it.sent[own], self.rx_ns[own], it.t_ns, it.until_ns)
         return HostJitter(
             pause_ms, reference.latency_us_median, reference.latency_us_p99, reference.latency_us_max
         )
@@ -201,7 +201,7 @@ class Measurement:
         it, found = self.recording, []
         if it.instrument_lost:
             found.append(f"the receiver itself lost {it.instrument_lost} packets: loss is no proof here")
-        before = delivery(it.sent, self._rx_ns, it.begin_ns, it.t_ns - self._in_flight_ns)
+        before = delivery(it.sent, self.rx_ns, it.begin_ns, it.t_ns - self._in_flight_ns)
         if before.lost:
             found.append(f"{before.lost} of {before.sent} packets were lost before the fault, without it")
         if 0 < self.outage_ms < self.host.jitter_ms:
@@ -233,10 +233,6 @@ class Measurement:
         return max((m.t_ns for m in self.timeline if m.step is not Step.HEALED), default=self.recording.t_ns)
 
     @cached_property
-    def _rx_ns(self) -> Times:
-        return arrivals(self.recording.sent, self.recording.received)
-
-    @cached_property
     def _paths_before(self) -> dict[int, Path]:
         it = self.recording
         return taken_paths(it.sightings, it.wires, it.received, it.begin_ns, it.t_ns)
@@ -245,7 +241,7 @@ class Measurement:
     def _in_flight_ns(self) -> int:
         """What was sent so much before the act may have been lost to it."""
         it = self.recording
-        before = delivery(it.sent, self._rx_ns, it.begin_ns, it.t_ns)
+        before = delivery(it.sent, self.rx_ns, it.begin_ns, it.t_ns)
         return round((before.latency_us_p99 or 0.0) * NS_PER_US)
 
     def _reached(self) -> Failed:
@@ -272,7 +268,7 @@ class Measurement:
     def _rate_derived_ms(self, flows: Iterable[Flow]) -> float:
         it, ids = self.recording, [flow.id for flow in flows]
         chosen = np.isin(it.sent["flow"], ids)
-        times = it.sent["tx_ns"][chosen], self._rx_ns[chosen]
+        times = it.sent["tx_ns"][chosen], self.rx_ns[chosen]
         return rate_derived_ms(*times, it.t_ns, it.until_ns, round(self.sampling_ms * NS_PER_MS))
 
     @property
@@ -290,7 +286,7 @@ class Measurement:
         it = self.recording
         ids = [result.flow.id for result in self._judged(direction)]
         window = (it.sent["tx_ns"] >= it.t_ns - self._in_flight_ns) & (it.sent["tx_ns"] < it.until_ns)
-        lost: npt.NDArray[np.bool_] = (self._rx_ns == NOT_DELIVERED) & np.isin(it.sent["flow"], ids)
+        lost: npt.NDArray[np.bool_] = (self.rx_ns == NOT_DELIVERED) & np.isin(it.sent["flow"], ids)
         return lost & window
 
     def _first_on_new_paths(self) -> Iterator[Milestone]:
@@ -337,6 +333,10 @@ class Measurement:
     def load(cls, directory: DirectoryPath) -> Self:
         """What was saved; LabError where there is none."""
         return cls(Recording.load(directory))
+
+
+def _links(paths: Iterable[Path | None]) -> frozenset[str]:
+    return frozenset(link for path in paths for link in path or ())
 
 
 def _together(faults: Iterable[Mapping[str, Any]]) -> Failed:

@@ -91,8 +91,8 @@ def _way(measurement: Measurement, way: str) -> dict[str, Any]:
         "loss_derived_ms_max": round(outage.loss_derived_ms_max, 3),
         "rate_derived_ms": measurement.rate_derived_ms(way),
         "latency_us": {span: _latency(measurement.delivery(way, span)) for span in SPANS},
-        "links_before": sorted(measurement.links(way, "before")),
-        "links_after": sorted(measurement.links(way, "after")),
+        "links_before": sorted(measurement.links_before[way]),
+        "links_after": sorted(measurement.links_after[way]),
     }
 
 

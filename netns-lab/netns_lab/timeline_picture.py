@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from control.faults.outage import NOT_DELIVERED, arrivals
+from control.faults.outage import NOT_DELIVERED
 from netns_lab.measurement import NS_PER_MS, FlowResult, Measurement
 from netns_lab.timeline import Milestone, Step
 
@@ -232,7 +232,7 @@ def runs_by_flow(measurement: Measurement, begin_ms: float, end_ms: float) -> It
     """By flow, its packets as spans: each lasts until the next is sent."""
     it = measurement.recording
     times_ms = (it.sent["tx_ns"] - it.t_ns) / NS_PER_MS
-    lost = arrivals(it.sent, it.received) == NOT_DELIVERED
+    lost = measurement.rx_ns == NOT_DELIVERED
     shown = (times_ms >= begin_ms - 2 * measurement.resolution_ms) & (times_ms < end_ms)
     for flow in it.flows:
         chosen = shown & (it.sent["flow"] == flow.id)
