@@ -69,6 +69,6 @@ def _print_fault(fault: _Fault) -> None:
             f"  {way}: {outage.flows} flows used {fault.link}, dark for {outage.outage_ms_max:.1f} ms "
             f"(known to {outage.resolution_ms:.0f} ms), {outage.lost} packets lost"
         )
-    print(f"  plaintext: {plaintext(measurement)}")
+    print(f"  plaintext: {plaintext(measurement.readable)}")
     for doubt in measurement.doubts():
         print(f"  {doubt}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -155,16 +155,15 @@ def report_lines(measurement: Measurement) -> Iterator[str]:
         f"p50 {_us(host.reference_us_median)} us, p99 {_us(host.reference_us_p99)} us"
     )
     yield f"prefixes: {it.prefixes}"
-    yield f"plaintext: {plaintext(measurement)}"
+    yield f"plaintext: {plaintext(measurement.readable)}"
     for pair in sorted({str(result.pair) for result in measurement.partitioned}):
         yield f"partitioned: {pair}"
     yield from measurement.doubts()
 
 
-def plaintext(measurement: Measurement) -> str:
-    """Where probes could be read on MACsec wires, in words."""
-    readable = [f"{count} probes on {link}" for link, count in measurement.readable.items()]
-    return ", ".join(readable) or "none"
+def plaintext(readable: Mapping[str, int]) -> str:
+    """By MACsec link, the probes that could be read on the wire, in words."""
+    return ", ".join(f"{count} probes on {link}" for link, count in readable.items()) or "none"
 
 
 def _row(way: dict[str, Any]) -> tuple[object, ...]:

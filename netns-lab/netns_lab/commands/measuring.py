@@ -146,9 +146,9 @@ def _first_mode(kind: str) -> str:
 
 
 def _show(measurement: Measurement, format: FormatOption) -> None:
-    from netns_lab.measurement_report import document, text
+    from netns_lab.measurement_report import text
 
-    output(format).document(document(measurement), text(measurement))
+    output(format).document(measurement.as_json(), text(measurement))
 
 
 def _draw(measurement: Measurement, directory: Path) -> None:

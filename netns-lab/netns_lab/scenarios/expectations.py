@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from netns_lab.measurement_report import plaintext
 from netns_lab.scenarios.model import Bound, Expectations, Path
 
 
@@ -86,8 +87,7 @@ def judge(expect: Expectations, observed: Observation) -> Iterator[Verdict]:
     if expect.path:
         yield from _of_path(expect.path, observed)
     if expect.plaintext:
-        readable = ", ".join(f"{count} probes on {link}" for link, count in observed.readable.items())
-        yield Verdict("plaintext", expect.plaintext, readable or "none", not readable)
+        yield Verdict("plaintext", expect.plaintext, plaintext(observed.readable), not observed.readable)
     if expect.events:
         for kind in expect.events.some:
             count = observed.events.get(kind, 0)
