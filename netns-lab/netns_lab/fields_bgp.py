@@ -9,11 +9,10 @@ from pydantic import BeforeValidator
 from control.bgp.model import DecodeError, parse_community
 from control.bgp.policy import MAXIMUM_32_BIT, MAXIMUM_PREPENDING, MAXIMUM_RESTART_TIME_S, PrefixRange
 from netns_lab.fields import text, whole
-from netns_lab.units import duration_us
+from netns_lab.units import DURATION_PATTERN, duration_us
 
 US_PER_S = 1_000_000
 COMMUNITIES = '"64512:666" or no-export'
-_DURATION = "[0-9.]+ ?(us|ms|s|m)"
 
 
 def _whole(value: object, unit_us: int, bounds: tuple[int, int], expected: str) -> int:
@@ -62,17 +61,17 @@ def _community(value: object) -> int:
 HoldTime = Annotated[
     int,
     BeforeValidator(_hold_time_s),
-    text("BGP hold time (RFC 4271): whole seconds of at least 3s, such as 3s", _DURATION),
+    text("BGP hold time (RFC 4271): whole seconds of at least 3s, such as 3s", DURATION_PATTERN),
 ]
 RestartTime = Annotated[
     int,
     BeforeValidator(_restart_time_s),
-    text("how long a restarting neighbor's paths are kept (RFC 4724), such as 120s", _DURATION),
+    text("how long a restarting neighbor's paths are kept (RFC 4724), such as 120s", DURATION_PATTERN),
 ]
 BfdInterval = Annotated[
     int,
     BeforeValidator(_bfd_interval_us),
-    text("between two BFD packets (RFC 5880), from 3ms, such as 50ms", _DURATION),
+    text("between two BFD packets (RFC 5880), from 3ms, such as 50ms", DURATION_PATTERN),
 ]
 BfdMultiplier = Annotated[int, whole(1, 255, "BFD packets that may be lost, plus one")]
 RangeOfPrefixes = Annotated[

@@ -47,7 +47,7 @@ def _duration(name: str) -> Key:
         read,
         lambda impairment: units.duration_text(getattr(impairment, name)),
         "a duration such as 5ms, at most 3600s",
-        _text_or_zero("duration, such as 5ms", r"[0-9.]+ ?(us|ms|s|m)"),
+        _text_or_zero("duration, such as 5ms", units.DURATION_PATTERN),
     )
 
 

@@ -14,6 +14,8 @@ _RATE_MBPS = {"kbit": Decimal("1e-3"), "mbit": Decimal(1), "gbit": Decimal(1000)
 _SHARE = {"%": Decimal("0.01")}
 _SIZE_OCTETS = {"B": Decimal(1), "kB": Decimal(1000), "MB": Decimal(10**6), "GB": Decimal(10**9)}
 
+DURATION_PATTERN = r"[0-9.]+ ?(us|ms|s|m)"
+"""Of a duration, for a JSON Schema."""
 _NUMBER_AND_UNIT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,20})?) ?([a-zA-Z%]+)", re.ASCII)
 
 

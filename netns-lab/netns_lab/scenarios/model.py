@@ -15,7 +15,7 @@ from netns_lab.fields import one_of, text, whole
 from netns_lab.models import Impairment
 from netns_lab.output import nearest
 from netns_lab.strict_model import Model
-from netns_lab.units import duration_s
+from netns_lab.units import DURATION_PATTERN, duration_s
 
 ALL_MODES = tuple(dict.fromkeys(mode for modes in MODES.values() for mode in modes))
 ACTS = ("fail", "heal", "announce", "withdraw")
@@ -24,9 +24,7 @@ ACTS = ("fail", "heal", "announce", "withdraw")
 
 def _duration(value: object) -> float:
     try:
-        if not isinstance(value, str):
-            raise ValueError("no text")
-        return duration_s(value)
+        return duration_s(value if isinstance(value, str) else "")
     except ValueError:
         raise ValueError("expected a duration such as 500ms or 3s") from None
 
@@ -54,7 +52,7 @@ def _counter(value: object) -> str:
     raise ValueError(f"expected the name of a MACsec counter as `inspect macsec` has them{hint}")
 
 
-_DURATION = BeforeValidator(_duration), text("duration, such as 500ms or 3s", "[0-9.]+ ?(us|ms|s|m)")
+_DURATION = BeforeValidator(_duration), text("duration, such as 500ms or 3s", DURATION_PATTERN)
 Duration = Annotated[float, *_DURATION]
 MaybeDuration = Annotated[float | None, *_DURATION]
 Number = Annotated[float, BeforeValidator(_number), WithJsonSchema({"type": "number", "minimum": 0})]
