@@ -4,26 +4,17 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from netns_lab.directory import LabDirectory
-from netns_lab.state import load_plan
 
 from dataplane.client import EngineClient
-from tests.lab.harness import Lab, quadlink, write_quad
+from tests.lab.harness import Lab, lab_of, write_quad
 from tests.waiting import eventually
 
 
 @pytest.fixture(scope="session")
 def shared_quad(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A quad for the whole session."""
-    name = f"q{os.getpid()}"
-    path = write_quad(tmp_path_factory.mktemp("topologies"), name)
-    directory = LabDirectory(name)
-    try:
-        up = quadlink("up", str(path))
-        assert up.returncode == 0, up.stderr
-        yield Lab(directory, load_plan(directory))
-    finally:
-        quadlink("down", "--name", name)
+    with lab_of(write_quad(tmp_path_factory.mktemp("topologies"), f"q{os.getpid()}")) as lab:
+        yield lab
 
 
 @pytest.fixture

@@ -4,18 +4,21 @@ import contextlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from netns_lab import templates
 from netns_lab.api import ControllerClient
 from netns_lab.directory import LabDirectory
 from netns_lab.plan import LabPlan
 from netns_lab.processes import LAB_VARIABLE
+from netns_lab.state import load_plan
 
 from tests.waiting import eventually
 
-QUAD = Path(__file__).resolve().parents[2] / "netns-lab" / "topologies" / "quad.yaml"
+QUAD = templates.SHIPPED / "quad.yaml"
 QUADLINK = Path(sys.executable).with_name("quadlink")
 COMMAND_TIMEOUT_S = 60
 ROUTES = (("aws", "10.2.0.0/16"), ("aws", "fd02::/48"), ("gcp", "10.1.0.0/16"), ("gcp", "fd01::/48"))
@@ -104,8 +107,25 @@ class Lab:
         return self.established() == 16 and all(self.paths(node, prefix) == 4 for node, prefix in ROUTES)
 
 
+def brought_up(path: Path, *words: str, timeout_s: float = COMMAND_TIMEOUT_S) -> Lab:
+    """The lab of a topology file, which has the lab's name."""
+    answer = quadlink("up", *words, str(path), timeout_s=timeout_s)
+    assert answer.returncode == 0, answer.stderr
+    directory = LabDirectory(path.stem)
+    return Lab(directory, load_plan(directory))
+
+
+@contextlib.contextmanager
+def lab_of(path: Path) -> Iterator[Lab]:
+    """The same for the time of a block."""
+    try:
+        yield brought_up(path)
+    finally:
+        quadlink("down", "--name", path.stem)
+
+
 def write_quad(folder: Path, name: str) -> Path:
     """quad.yaml under another name, so that tests and a user's own lab do not meet."""
     path = folder / f"{name}.yaml"
-    path.write_text(QUAD.read_text().replace("name: quad", f"name: {name}", 1))
+    path.write_text(templates.quad(name))
     return path

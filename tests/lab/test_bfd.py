@@ -2,22 +2,19 @@
 
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from netns_lab.directory import LabDirectory
-from netns_lab.state import load_plan
+from netns_lab import templates
 
 from control.bfd.state import BfdState
 from control.guard.channel import GuardEvents, GuardGone
-from tests.lab.harness import Lab, quadlink
+from tests.lab.harness import brought_up, quadlink
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.lab
 PREFIXES = (("r1", "10.2.0.0/16"), ("r1", "fd02::/48"), ("r2", "10.1.0.0/16"), ("r2", "fd01::/48"))
-PAIR = Path(__file__).resolve().parents[2] / "netns-lab" / "topologies" / "pair.yaml"
 
 
 class Pair:
@@ -25,22 +22,14 @@ class Pair:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.path = folder / f"{name}.yaml"
-        self.path.write_text(
-            PAIR.read_text().replace("name: pair", f"name: {name}").replace("  # - {", "  - {")
-        )
-        answer = self.up()
-        assert answer.returncode == 0, answer.stderr
-        self.lab = Lab(LabDirectory(name), load_plan(LabDirectory(name)))
-
-    def up(self) -> subprocess.CompletedProcess[str]:
-        return quadlink("up", str(self.path))
+        self.path.write_text(templates.pair(name).replace("  # - {", "  - {"))
+        self.lab = brought_up(self.path)
 
     def edit(self, old: str, new: str) -> None:
         text = self.path.read_text()
         assert old in text
         self.path.write_text(text.replace(old, new))
-        answer = self.up()
-        assert answer.returncode == 0, answer.stderr
+        brought_up(self.path)
 
     def bfd(self) -> dict[tuple[str, str, str], BfdState]:
         """The sessions by node, interface and family; none where no guard answers."""

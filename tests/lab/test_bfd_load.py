@@ -11,13 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from netns_lab.directory import LabDirectory
-from netns_lab.state import load_plan
 
 from control.bfd.service import BfdService
 from control.bfd.session import Settings
 from tests.bfd.many_links import all_up, joined, open_both
-from tests.lab.harness import Lab, quadlink, write_quad
+from tests.lab.harness import lab_of, write_quad
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
@@ -70,15 +68,9 @@ def polling(service: BfdService) -> bool:
 
 @pytest.mark.timeout(900)
 def test_no_path_is_called_lost_in_ten_minutes_of_full_load(tmp_path: Path) -> None:
-    name = f"f{os.getpid()}"
-    try:
-        answer = quadlink("up", str(write_quad(tmp_path, name)))
-        assert answer.returncode == 0, answer.stderr
-        lab = Lab(LabDirectory(name), load_plan(LabDirectory(name)))
+    with lab_of(write_quad(tmp_path, f"f{os.getpid()}")) as lab:
         with every_core_busy():
             threading.Event().wait(LOADED_S)
         kinds = [event["kind"] for event in lab.json("events")["events"]]
-    finally:
-        quadlink("down", "--name", name)
     assert kinds.count("bfd-down") == kinds.count("interface-down") == 0
     assert kinds.count("session-up") == 16

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from netns_lab import templates
 from netns_lab.claim import Claim
-from netns_lab.directory import LabDirectory
 from netns_lab.state import load_plan
 
-from tests.lab.harness import QUAD, Lab, quadlink
+from tests.lab.harness import brought_up, quadlink
 from tests.lab.probing import probes
 from tests.waiting import eventually
 
@@ -24,11 +24,9 @@ class Changing:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.path = folder / f"{name}.yaml"
-        self.text = QUAD.read_text().replace("name: quad", f"name: {name}", 1)
+        self.text = templates.quad(name)
         self.path.write_text(self.text)
-        answer = self.up()
-        assert answer.returncode == 0, answer.stderr
-        self.lab = Lab(LabDirectory(name), load_plan(LabDirectory(name)))
+        self.lab = brought_up(self.path)
 
     def edit(self, *changes: tuple[str, str]) -> None:
         for old, new in changes:

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from netns_lab.directory import LabDirectory
-from netns_lab.state import load_plan
 
 from dataplane.client import EngineClient
-from tests.lab.harness import QUADLINK, Lab, processes_of, quadlink
+from tests.lab.harness import QUADLINK, Lab, brought_up, processes_of, quadlink
 from tests.lab.probing import probes
 from tests.waiting import eventually
 
@@ -47,19 +45,16 @@ WAIT_S = 20
 @pytest.fixture(scope="module")
 def shared_square(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Two ways between west and east, by routers of their own."""
-    directory = LabDirectory(f"f{os.getpid()}")
-    path: Path = tmp_path_factory.mktemp("topologies") / "square.yaml"
-    path.write_text(SQUARE.format(name=directory.name))
+    path: Path = tmp_path_factory.mktemp("topologies") / f"f{os.getpid()}.yaml"
+    path.write_text(SQUARE.format(name=path.stem))
     try:
-        up = quadlink("up", str(path))
-        assert up.returncode == 0, up.stderr
-        lab = Lab(directory, load_plan(directory))
+        lab = brought_up(path)
         yield lab
         for words in (("node", "north"), ("link", "south-east", "--mode", "flap"), ("controller",)):
             assert lab.run("fail", *words).returncode == 0
     finally:
-        down = quadlink("down", "--name", directory.name)
-        assert (down.returncode, processes_of(directory.name)) == (0, [])
+        down = quadlink("down", "--name", path.stem)
+        assert (down.returncode, processes_of(path.stem)) == (0, [])
 
 
 @pytest.fixture

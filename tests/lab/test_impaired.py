@@ -6,14 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from netns_lab.directory import LabDirectory
-from netns_lab.state import load_plan
 
 from dataplane.probes.flows import Flow
 from dataplane.probes.load import Load
 from dataplane.probes.records import ProbeRecords
 from dataplane.probes.session import ProbeSession
-from tests.lab.harness import Lab, quadlink
+from tests.lab.harness import Lab, brought_up, quadlink
 
 pytestmark = pytest.mark.lab
 
@@ -37,9 +35,7 @@ def up(path: Path) -> Lab:
         addresses = f"{{a: [10.9.{number}.1/30], b: [10.9.{number}.2/30]}}"
         lines.append(f"  - {{name: {link}, endpoints: a-b, addresses: {addresses}, impair: {impairment}}}")
     path.write_text("\n".join(lines) + "\n")
-    answer = quadlink("up", str(path))
-    assert answer.returncode == 0, answer.stderr
-    return Lab(LabDirectory(path.stem), load_plan(LabDirectory(path.stem)))
+    return brought_up(path)
 
 
 def send(lab: Lab, link: str) -> ProbeRecords:

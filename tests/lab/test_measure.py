@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from netns_lab.directory import LabDirectory
 from netns_lab.kernel_forwarding import read_forwarding
-from netns_lab.state import load_plan
 
-from tests.lab.harness import Lab, quadlink
+from tests.lab.harness import Lab, lab_of, quadlink
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
@@ -35,15 +33,10 @@ links:
 
 @pytest.fixture
 def triple(tmp_path: Path) -> Iterator[Lab]:
-    directory = LabDirectory(f"m{os.getpid()}")
-    path = tmp_path / "triple.yaml"
-    path.write_text(TRIPLE.format(name=directory.name))
-    try:
-        up = quadlink("up", str(path))
-        assert up.returncode == 0, up.stderr
-        yield Lab(directory, load_plan(directory))
-    finally:
-        quadlink("down", "--name", directory.name)
+    path = tmp_path / f"m{os.getpid()}.yaml"
+    path.write_text(TRIPLE.format(name=path.stem))
+    with lab_of(path) as lab:
+        yield lab
 
 
 def test_a_fault_is_measured_told_healed_kept_and_drawn_again(triple: Lab, tmp_path: Path) -> None:

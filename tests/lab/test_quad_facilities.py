@@ -8,15 +8,12 @@ from typing import Any
 
 import pytest
 from netns_lab import templates
-from netns_lab.directory import LabDirectory
-from netns_lab.state import load_plan
 
-from tests.lab.harness import Lab, quadlink
+from tests.lab.harness import Lab, lab_of, quadlink
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.lab
 
-TOPOLOGY = templates.SHIPPED / "quad-facilities.yaml"
 CHANNELS = ("ch1", "ch2", "ch3", "ch4")
 ROUTES = (("aws-vpc", "10.2.0.0/16"), ("aws-vpc", "fd02::/48"), ("gcp-vpc", "10.1.0.0/16"))
 
@@ -24,7 +21,7 @@ ROUTES = (("aws-vpc", "10.2.0.0/16"), ("aws-vpc", "fd02::/48"), ("gcp-vpc", "10.
 def write_topology(folder: Path, name: str, old: str = "", new: str = "") -> Path:
     """quad-facilities.yaml under another name, perhaps with a text replaced by another."""
     path = folder / f"{name}.yaml"
-    text = TOPOLOGY.read_text().replace("name: quad-facilities", f"name: {name}", 1)
+    text = templates.quad_facilities(name)
     assert old in text
     path.write_text(text.replace(old, new) if old else text)
     return path
@@ -32,15 +29,8 @@ def write_topology(folder: Path, name: str, old: str = "", new: str = "") -> Pat
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    name = f"qf{os.getpid()}"
-    path = write_topology(tmp_path_factory.mktemp("topologies"), name)
-    directory = LabDirectory(name)
-    try:
-        up = quadlink("up", str(path))
-        assert up.returncode == 0, up.stderr
-        yield Lab(directory, load_plan(directory))
-    finally:
-        quadlink("down", "--name", name)
+    with lab_of(write_topology(tmp_path_factory.mktemp("topologies"), f"qf{os.getpid()}")) as lab:
+        yield lab
 
 
 def test_edges_speak_to_their_reflector_over_loopbacks_and_to_each_other_over_channels(lab: Lab) -> None:

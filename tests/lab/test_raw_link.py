@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from netns_lab.directory import LabDirectory
 from netns_lab.planning import plan_lab
-from netns_lab.state import load_plan
 from netns_lab.topology import parse_topology
 
 from dataplane.macsec.ledger import Ledger
 from dataplane.macsec.sak import Sak
-from tests.lab.harness import Lab, quadlink
+from tests.lab.harness import Lab, lab_of, quadlink
 from tests.lab.two_hosts import DATAGRAMS, datagrams_cross
 
 pytestmark = pytest.mark.lab
@@ -44,18 +42,16 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
         link.ends[0].node: bytes.fromhex(link.ends[0].mac.replace(":", "")) + b"\0\1"
         for link in plan_lab(unknown, os.urandom).links
     }
-    path = tmp_path / "raw.yaml"
+    path = tmp_path / f"{NAME}.yaml"
     path.write_text(topology({"a": scis["b"].hex(), "b": scis["a"].hex()}))
     subprocess.run(["ip", "link", "add", DEVICES["a"], "type", "veth", "peer", DEVICES["b"]], check=True)
     try:
         for device in DEVICES.values():
             Path(f"/proc/sys/net/ipv6/conf/{device}/disable_ipv6").write_text("1")
             subprocess.run(["ip", "link", "set", device, "up"], check=True)
-        answer = quadlink("up", str(path))
-        assert answer.returncode == 0, answer.stderr
-        yield Lab(LabDirectory(NAME), load_plan(LabDirectory(NAME)))
+        with lab_of(path) as lab:
+            yield lab
     finally:
-        quadlink("down", "--name", NAME)
         subprocess.run(["ip", "link", "delete", DEVICES["a"]], check=True)
         for sci in scis.values():
             Ledger().file(SAK, sci, None).unlink(missing_ok=True)

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 from netns_lab.debian_packages import PackagesUnavailable, fetch_program
-from netns_lab.directory import LabDirectory
 from netns_lab.routing_daemons.vty import vty
-from netns_lab.state import load_plan
 
-from tests.lab.harness import Lab, quadlink
+from tests.lab.harness import Lab, lab_of
 from tests.waiting import eventually
 
 # The first run fetches the daemons.
@@ -65,16 +63,10 @@ def row(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
             fetch_program(program, package)
     except PackagesUnavailable as missing:
         pytest.skip(f"needs Debian's packages: {missing}")
-    name = f"d{os.getpid()}"
-    path = tmp_path_factory.mktemp("topologies") / f"{name}.yaml"
-    path.write_text(TOPOLOGY.replace("NAME", name))
-    directory = LabDirectory(name)
-    try:
-        up = quadlink("up", str(path))
-        assert up.returncode == 0, up.stderr
-        yield Lab(directory, load_plan(directory))
-    finally:
-        quadlink("down", "--name", name)
+    path = tmp_path_factory.mktemp("topologies") / f"d{os.getpid()}.yaml"
+    path.write_text(TOPOLOGY.replace("NAME", path.stem))
+    with lab_of(path) as lab:
+        yield lab
 
 
 def _frr(lab: Lab, daemon: str) -> Path:

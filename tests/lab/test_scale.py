@@ -7,12 +7,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from netns_lab.directory import LabDirectory
-from netns_lab.state import load_plan
 from netns_lab.templates import ring, star
 
 from dataplane.probes.echo import EchoSocket
-from tests.lab.harness import Lab, processes_of, quadlink
+from tests.lab.harness import Lab, brought_up, processes_of, quadlink
 from tests.waiting import eventually
 
 UP_TIMEOUT_S = 400
@@ -28,12 +26,10 @@ def name() -> Iterator[str]:
     quadlink("down", "--name", name)
 
 
-def brought_up(topology: str, folder: Path, name: str) -> Lab:
+def large(topology: str, folder: Path, name: str) -> Lab:
     path = folder / f"{name}.yaml"
     path.write_text(topology)
-    up = quadlink("up", "--timeout", f"{UP_TIMEOUT_S}s", str(path), timeout_s=UP_TIMEOUT_S)
-    assert up.returncode == 0, up.stderr
-    return Lab(LabDirectory(name), load_plan(LabDirectory(name)))
+    return brought_up(path, "--timeout", f"{UP_TIMEOUT_S}s", timeout_s=UP_TIMEOUT_S)
 
 
 def hears(lab: Lab, near: str, far: str) -> bool:
@@ -60,7 +56,7 @@ def ended(lab: Lab) -> bool:
 def test_a_ring_of_routers_carries_traffic_across_and_around_a_cut(
     tmp_path: Path, name: str, routers: int
 ) -> None:
-    lab = brought_up(ring(name, routers), tmp_path, name)
+    lab = large(ring(name, routers), tmp_path, name)
     assert lab.established() == 4 * routers  # at both ends, in both families
     eventually(lambda: hears(lab, "h1", f"h{routers // 2 + 1}"), UP_TIMEOUT_S)
     assert lab.run("fail", "link", "r1-r2").returncode == 0
@@ -71,7 +67,7 @@ def test_a_ring_of_routers_carries_traffic_across_and_around_a_cut(
 
 @pytest.mark.parametrize("hosts", [150, pytest.param(1000, marks=LONG)])
 def test_hosts_behind_one_router_reach_each_other(tmp_path: Path, name: str, hosts: int) -> None:
-    lab = brought_up(star(name, hosts), tmp_path, name)
+    lab = large(star(name, hosts), tmp_path, name)
     links = lab.json("inspect", "links")["links"]
     assert len(links) == hosts
     eventually(lambda: hears(lab, "h1", f"h{hosts}"), UP_TIMEOUT_S)

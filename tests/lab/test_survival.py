@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from netns_lab.directory import LabDirectory
-from netns_lab.state import load_plan
 
 from dataplane.client import EngineClient
 from dataplane.links.specification import FaultMode
-from tests.lab.harness import ROUTES, Lab, quadlink
+from tests.lab.harness import ROUTES, Lab, lab_of
 from tests.lab.probing import probes
 from tests.waiting import eventually
 
@@ -143,15 +141,10 @@ def test_without_guard_and_controller_traffic_flows_until_they_are_adopted(quad:
 @pytest.fixture
 def square(tmp_path: Path) -> Iterator[Lab]:
     """Two ways between west and east, by routers of their own."""
-    directory = LabDirectory(f"s{os.getpid()}")
-    path = tmp_path / "square.yaml"
-    path.write_text(SQUARE.format(name=directory.name))
-    try:
-        up = quadlink("up", str(path))
-        assert up.returncode == 0, up.stderr
-        yield Lab(directory, load_plan(directory))
-    finally:
-        quadlink("down", "--name", directory.name)
+    path = tmp_path / f"s{os.getpid()}.yaml"
+    path.write_text(SQUARE.format(name=path.stem))
+    with lab_of(path) as lab:
+        yield lab
 
 
 def test_a_killed_exabgp_moves_traffic_to_the_other_router_and_its_outage_is_told(square: Lab) -> None:

@@ -6,12 +6,10 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from netns_lab.directory import LabDirectory
 from netns_lab.plan import InterfacePlan
-from netns_lab.state import load_plan
 
 from dataplane.namespace import run_in_namespace
-from tests.lab.harness import Lab, quadlink
+from tests.lab.harness import Lab, brought_up, quadlink
 
 DATAGRAMS = 3
 ARRIVAL_TIMEOUT_S = 2.0
@@ -19,13 +17,10 @@ ARRIVAL_TIMEOUT_S = 2.0
 
 def up(path: Path, links: Mapping[str, str]) -> Lab:
     """The lab named after the file, brought up with these links, each with its settings."""
-    name = path.stem
-    lines = [f"name: {name}", "nodes: {a: {}, b: {}}", "links:"]
+    lines = [f"name: {path.stem}", "nodes: {a: {}, b: {}}", "links:"]
     lines += [f"  - {{name: {link}, endpoints: a-b, macsec: {settings}}}" for link, settings in links.items()]
     path.write_text("\n".join(lines) + "\n")
-    answer = quadlink("up", str(path))
-    assert answer.returncode == 0, answer.stderr
-    return Lab(LabDirectory(name), load_plan(LabDirectory(name)))
+    return brought_up(path)
 
 
 @contextmanager

@@ -11,10 +11,8 @@ from typing import Any
 
 import pytest
 from netns_lab.debian_packages import PackagesUnavailable
-from netns_lab.directory import LabDirectory
-from netns_lab.state import load_plan
 
-from tests.lab.harness import Lab, quadlink
+from tests.lab.harness import Lab, lab_of
 from tests.peers.bgp_daemons import DAEMONS, OUR_ASN, OUR_PREFIXES, Bird, Daemon
 from tests.waiting import eventually
 
@@ -82,18 +80,12 @@ def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
         daemons: list[Daemon] = [daemon(folder) for daemon in DAEMONS]
     except PackagesUnavailable as missing:
         pytest.skip(f"needs the daemons of Debian's packages: {missing}")
-    name = f"p{os.getpid()}"
-    topology = folder / f"{name}.yaml"
-    topology.write_text(json.dumps(_topology(name, daemons)))
+    topology = folder / f"p{os.getpid()}.yaml"
+    topology.write_text(json.dumps(_topology(topology.stem, daemons)))
     for daemon in daemons:
         daemon.configure(PASSWORD)
-    directory = LabDirectory(name)
-    try:
-        up = quadlink("up", str(topology))
-        assert up.returncode == 0, up.stderr
-        yield Peers(Lab(directory, load_plan(directory)), daemons)
-    finally:
-        quadlink("down", "--name", name)
+    with lab_of(topology) as lab:
+        yield Peers(lab, daemons)
 
 
 def _topology(name: str, daemons: list[Daemon]) -> dict[str, object]:
