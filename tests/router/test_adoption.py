@@ -2,17 +2,14 @@
 
 from collections.abc import Iterable
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from control.bgp.model import Event, SessionDown, SessionUp, SnapshotEnd, Withdraw
-from control.router import Router
 from control.routes.model import FAMILIES, Installed, Operation, Refused
 from control.routes.model_kernel import ModelKernel
 from control.routes.table import RouteTable
-from control.session import Session
-from tests.router.test_limits_and_verbs import FAR, INTERIOR, OVER, V4, Setting, announce
+from tests.router.setting import FAR, INTERIOR, OVER, OWN, V4, Setting, announce, make_router, make_sessions
 
 PREFIXES = (FAR, "198.51.100.0/24", "203.0.113.0/24")
 IFINDEXES = tuple(sorted({ifindex for over in OVER.values() for ifindex in over}))
@@ -96,18 +93,8 @@ def test_a_next_router_finds_all_as_it_is_to_be(steps: list[tuple[str, str | int
         history.happens(*step)
     before = history.setting.kernel.dump()
     found = Found(history.setting.kernel)
-    after = Router(
-        history.setting.config,
-        [Session(peer, peer, "link", "eth", frozenset(over)) for peer, over in OVER.items()],
-        ["10.1.0.0/16"],
-        RouteTable(found, history.lost),
-        lambda lines: None,
-        lambda change: None,
-        lambda refused: pytest.fail(str(refused)),
-        interior=INTERIOR,
-        configure=lambda config: None,
-        on_warning=lambda session: None,
-    )
+    table = RouteTable(found, history.lost)
+    after = make_router(history.setting.config, make_sessions(), [OWN], table, interior=INTERIOR)
     after.receive(history.replayed(), 3)
     assert found.asked == []
     assert history.setting.kernel.dump() == before

@@ -13,7 +13,7 @@ from control.bgp.model import (
 )
 from control.bgp.policy import NeighborSettings
 from control.routes.model import NextHop
-from tests.router.test_limits_and_verbs import MANY, OTHER_AS, Setting, announce
+from tests.router.setting import MANY, OTHER_AS, Setting, announce
 
 TIME_S = 120
 NS_PER_S = 1_000_000_000
@@ -27,7 +27,7 @@ LOST = SessionDown(OTHER_AS, "peer reset, message [closing connection]")
 @pytest.fixture
 def waiting() -> Setting:
     """Both prefixes were heard from the other AS, and its session was lost without a word."""
-    setting = Setting(restarting=NeighborSettings(graceful_restart_s=TIME_S))
+    setting = Setting(NeighborSettings(graceful_restart_s=TIME_S))
     setting.receive(CAPABLE, SessionUp(OTHER_AS), announce(OTHER_AS, ONE, OTHER), END)
     setting.take()
     setting.receive(LOST)

@@ -5,100 +5,14 @@ from dataclasses import replace
 import pytest
 
 from control.bgp import commands
-from control.bgp.configuration import NeighborConfig, SpeakerConfig
-from control.bgp.model import (
-    AddressFamily,
-    Announce,
-    Event,
-    Origin,
-    PathAttributes,
-    SessionDown,
-    SessionUp,
-    SnapshotEnd,
-)
+from control.bgp.model import SessionDown, SessionUp
 from control.bgp.policy import LimitAction, MaximumPrefixes, NeighborSettings
-from control.resolution import Interior
-from control.router import Router
-from control.routes.model import NextHop, NextHops
-from control.routes.model_kernel import ModelKernel
-from control.routes.table import RouteTable
-from control.session import Session
-
-ASN = 64512
-V4 = AddressFamily.IPV4_UNICAST
-OTHER_AS, NEAR, DISTANT = "169.254.0.1", "10.255.0.2", "10.255.0.3"
-"""NEAR is two links away in the sense that matters: interfaces 11 and 12 lead to it; DISTANT is behind 13."""
-FAR = "192.0.2.0/24"
-MANY = tuple(f"10.{n >> 8}.{n & 255}.0/24" for n in range(1000))
-OVER = {OTHER_AS: {10}, NEAR: {11, 12}, DISTANT: {13}}
-WAYS = {11: NextHop("169.254.1.1", 11), 12: NextHop("169.254.2.1", 12), 13: NextHop("169.254.3.1", 13)}
-INTERIOR = {
-    f"{NEAR}/32": Interior(frozenset({WAYS[11], WAYS[12]}), 10),
-    f"{DISTANT}/32": Interior(frozenset({WAYS[13]}), 20),
-}
+from control.routes.model import NextHop
+from tests.router.setting import DISTANT, FAR, INTERIOR, MANY, NEAR, OTHER_AS, OVER, WAYS, Setting, announce
 
 
-class Setting:
-    """A router with a session to another AS and two inside its own, over a kernel in memory."""
-
-    def __init__(
-        self, limit: MaximumPrefixes | None = None, restarting: NeighborSettings | None = None
-    ) -> None:
-        external = restarting or NeighborSettings(maximum_prefixes=limit)
-        self.kernel = ModelKernel()
-        self.lines: list[str] = []
-        self.configured: list[SpeakerConfig] = []
-        self.warnings: list[str] = []
-        neighbors = tuple(
-            NeighborConfig(
-                "10.255.0.1",
-                peer,
-                65001 if peer == OTHER_AS else ASN,
-                V4,
-                settings=external if peer == OTHER_AS else NeighborSettings(),
-                peer_router_id="0.0.0.0" if peer == OTHER_AS else peer,
-            )
-            for peer in OVER
-        )
-        self.config = SpeakerConfig("r1", ASN, "10.255.0.1", neighbors)
-        self.router = Router(
-            self.config,
-            [Session(peer, peer, "link", "eth", frozenset(over)) for peer, over in OVER.items()],
-            ["10.1.0.0/16"],
-            RouteTable(self.kernel),
-            self.lines.extend,
-            lambda change: None,
-            lambda refused: pytest.fail(str(refused)),
-            interior=INTERIOR,
-            configure=self.configured.append,
-            on_warning=lambda session: self.warnings.append(session.warning),
-        )
-        self.receive(*map(SessionUp, OVER), SnapshotEnd())
-
-    def receive(self, *events: Event) -> None:
-        self.router.receive(events, 1)
-
-    def lose(self, ifindex: int) -> None:
-        self.kernel.link_down(ifindex)
-        self.router.path_loss(ifindex)
-        self.router.end_sessions(ifindex, "carrier", 2)
-
-    def regain(self, ifindex: int) -> None:
-        self.kernel.link_up(ifindex)
-        self.router.interface_usable(ifindex)
-
-    def hops(self, prefix: str = FAR) -> NextHops:
-        return self.kernel.next_hops(prefix)
-
-    def take(self) -> list[str]:
-        lines = list(self.lines)
-        self.lines.clear()
-        return lines
-
-
-def announce(neighbor: str, *prefixes: str, next_hop: str = "") -> Announce:
-    attributes = PathAttributes(Origin.IGP, (65003,))
-    return Announce(neighbor, V4, next_hop or neighbor, attributes, prefixes or (FAR,))
+def limited(limit: MaximumPrefixes) -> Setting:
+    return Setting(NeighborSettings(maximum_prefixes=limit))
 
 
 def test_the_interior_is_in_the_kernel_before_any_session_and_paths_go_through_it() -> None:
@@ -168,7 +82,7 @@ def test_a_next_hop_behind_a_lost_interface_counts_again_when_that_is_back() -> 
 
 
 def test_more_prefixes_than_agreed_end_their_session_until_it_is_reset() -> None:
-    setting = Setting(MaximumPrefixes(100))
+    setting = limited(MaximumPrefixes(100))
     setting.receive(announce(OTHER_AS, *MANY[:100]))
     assert len(setting.kernel.routes) == 100 + len(INTERIOR)
     setting.take()
@@ -201,7 +115,7 @@ def test_more_prefixes_than_agreed_end_their_session_until_it_is_reset() -> None
 
 @pytest.mark.parametrize("action", [LimitAction.WARN, LimitAction.DISCARD])
 def test_a_warning_is_given_once_a_session(action: LimitAction) -> None:
-    setting = Setting(MaximumPrefixes(100, action))
+    setting = limited(MaximumPrefixes(100, action))
     for _ in range(3):
         setting.receive(announce(OTHER_AS, *MANY))
     assert setting.warnings == ["it announced more than the 100 prefixes agreed"]

@@ -7,14 +7,12 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from random import Random
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from control.bgp import commands
 from control.bgp.configuration import NeighborConfig, SpeakerConfig
 from control.bgp.model import (
-    AddressFamily,
     Announce,
     EndOfRib,
     Event,
@@ -28,13 +26,12 @@ from control.bgp.model import (
 )
 from control.bgp.policy import NeighborSettings
 from control.resolution import Interior
-from control.router import Router
 from control.routes.model import NextHop
 from control.routes.model_kernel import ModelKernel
 from control.routes.table import RouteTable
 from control.session import Session
+from tests.router.setting import V4, make_router
 
-V4 = AddressFamily.IPV4_UNICAST
 LOOPBACKS = {"a": "10.255.1.0", "a1": "10.255.1.1", "a2": "10.255.1.2"} | {
     "b": "10.255.2.0",
     "b1": "10.255.2.1",
@@ -100,17 +97,13 @@ class Node:
             )
             sessions.append(Session(remote, peer, f"l{link}", f"eth{link}", frozenset({link})))
         self.config = SpeakerConfig(name, asn(name), LOOPBACKS[name], tuple(neighbors))
-        self.router = Router(
+        self.router = make_router(
             self.config,
             sessions,
             [prefix for prefix, origin in ORIGIN.items() if origin == name],
             RouteTable(self.kernel),
             self._send,
-            lambda change: None,
-            lambda refused: pytest.fail(f"{name}: {refused}"),
             interior=dict(self._interior()),
-            configure=lambda config: None,
-            on_warning=lambda session: None,
         )
 
     def _interior(self) -> Iterator[tuple[str, Interior]]:

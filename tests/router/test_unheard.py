@@ -7,7 +7,6 @@ import pytest
 from control.bgp.configuration import NeighborConfig, SpeakerConfig
 from control.bgp.model import (
     GRACEFUL_SHUTDOWN,
-    AddressFamily,
     Announce,
     Origin,
     PathAttributes,
@@ -19,25 +18,19 @@ from control.router import Router
 from control.routes.model_kernel import ModelKernel
 from control.routes.table import RouteTable
 from control.session import Session
+from tests.router.setting import PLAIN, V4, make_router
 
-V4 = AddressFamily.IPV4_UNICAST
-PLAIN = NeighborSettings()
 HERE, THERE, BEYOND = "169.254.0.0", "169.254.0.1", "169.254.0.3"
 OWN, TRANSIT, PRIVATE, OURS = "10.2.0.0/16", "10.3.0.0/16", "10.2.200.0/24", "10.1.0.0/16"
 
 
 def router(asn: int, peers: Sequence[NeighborConfig], originate: Sequence[str]) -> Router:
-    made = Router(
+    made = make_router(
         SpeakerConfig("r", asn, f"10.255.0.{asn}", tuple(peers)),
         [Session(peer.peer_address, "r", "ch1", "ch1", frozenset({7})) for peer in peers],
         originate,
         RouteTable(ModelKernel()),
-        lambda lines: None,
-        lambda change: None,
-        lambda refused: pytest.fail(str(refused)),
         interior={},
-        configure=lambda config: None,
-        on_warning=lambda session: None,
     )
     made.receive([SessionUp(peer.peer_address) for peer in peers] + [SnapshotEnd()], 1)
     return made
