@@ -39,7 +39,6 @@ CHUNK = random.Random(1).randbytes(1 << 16)
 SEGMENT_OCTETS = 300
 """Short, because every frame of the attack goes to the engine in hex."""
 ETHERTYPE, PN, SECURE_DATA = 12, 16, 28
-MACSEC = b"\x88\xe5"
 FAR_AHEAD_PN = 1 << 31
 """A packet number of the attacker's that no traffic of the test comes to."""
 FLIPPED_BIT = 8 * 60

@@ -10,7 +10,8 @@ from netns_lab.scenarios.loading import load_scenario
 from netns_lab.source import TopologyError
 from netns_lab.templates import SHIPPED
 
-SCENARIOS = SHIPPED.parent / "scenarios"
+from tests.scenarios.record import FILES
+
 CUT = f"""\
 name: cut
 topology: {SHIPPED}/quad.yaml
@@ -24,7 +25,7 @@ steps:
 """
 
 
-@pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_what_ships_is_right_and_named_as_its_file(path: Path) -> None:
     assert load_scenario(path).name == path.stem
 

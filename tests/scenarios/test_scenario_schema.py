@@ -13,10 +13,10 @@ from netns_lab.schema import scenario_schema
 from netns_lab.source import TopologyError, parse_source
 from netns_lab.templates import SHIPPED
 
+from tests.scenarios.record import FILES
 from tests.topology.test_schema import keys_of
 
 SCHEMA = scenario_schema()
-SCENARIOS = SHIPPED.parent / "scenarios"
 # Every key that the format has. Kinds of things that quad has none of are in an expectation's shadow.
 FULL = f"""\
 name: full
@@ -71,7 +71,7 @@ def test_it_is_a_schema_itself() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
-@pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_it_takes_the_scenarios_that_ship(path: Path) -> None:
     assert errors(path.read_text()) == []
 

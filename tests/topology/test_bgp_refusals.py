@@ -7,7 +7,6 @@ import pytest
 from tests.topology.refusing import on_r1, refusals
 
 HOLD = "expected whole seconds of at least 3s, such as 3s"
-NOT_YET = "not supported yet"
 
 REFUSALS = {
     "bfd true": (

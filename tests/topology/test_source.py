@@ -11,22 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from netns_lab.topology import TopologyError, find_topology_file, load_topology, parse_topology
 
-PAIR = """\
-name: pair
-nodes:
-  r1: {bgp: {asn: 64512, announce: [10.1.0.0/16, "fd01::/48"]}}
-  r2: {bgp: {asn: 64513, announce: [10.2.0.0/16, "fd02::/48"]}}
-  h1: {}
-links:
-  - {name: ch1, endpoints: ["r1:eth1", "r2:eth1"]}
-  - {name: lan1, type: plain, endpoints: ["h1:eth0", "r1:lan"]}
-"""
-
-
-def refusals(text: str) -> list[str]:
-    with pytest.raises(TopologyError) as caught:
-        parse_topology(text, "t.yaml")
-    return str(caught.value).splitlines()
+from tests.topology.refusing import PAIR, refusals
 
 
 def test_a_directory_holds_exactly_one_file(tmp_path: Path) -> None:

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from netns_lab.models import Endpoint
+from netns_lab.templates import SHIPPED
 from netns_lab.topology import TopologyError, load_topology, parse_topology
 
-TOPOLOGIES = Path(__file__).parents[2] / "netns-lab" / "topologies"
-
-PAIR = """\
-name: pair
-nodes:
-  r1: {bgp: {asn: 64512, announce: [10.1.0.0/16, "fd01::/48"]}}
-  r2: {bgp: {asn: 64513, announce: [10.2.0.0/16, "fd02::/48"]}}
-  h1: {}
-links:
-  - {name: ch1, endpoints: ["r1:eth1", "r2:eth1"]}
-  - {name: lan1, type: plain, endpoints: ["h1:eth0", "r1:lan"]}
-"""
-
-
-def refusals(text: str) -> list[str]:
-    with pytest.raises(TopologyError) as caught:
-        parse_topology(text, "t.yaml")
-    return str(caught.value).splitlines()
+from tests.topology.refusing import PAIR, refusals
 
 
 def end(node: str, interface: str) -> Endpoint:
@@ -34,7 +16,7 @@ def end(node: str, interface: str) -> Endpoint:
 
 def test_the_pair_is_right_and_so_is_everything_that_ships() -> None:
     assert [link.name for link in parse_topology(PAIR).links] == ["ch1", "lan1"]
-    for file in TOPOLOGIES.glob("*.yaml"):
+    for file in SHIPPED.glob("*.yaml"):
         assert load_topology(file).name == file.stem
 
 
