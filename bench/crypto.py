@@ -4,7 +4,7 @@ One thread on one core. What is compared is timed in turn, each on a batch of ma
 median of many such samples. The SecY's include the call from Python. Frames are without FCS.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 
@@ -12,6 +12,7 @@ from bench import million_frames
 from bench.allocations import allocations
 from bench.figures import Figure, figure
 from bench.macsec_loops import BareLoop, PythonLoop, ScapyLoop
+from bench.running import Say
 from bench.sampling import Work, interleaved, on_one_core
 from bench.secys import SCI, Population, RoundTrip, Variant, check_valid, frames_of, key
 from dataplane.frames import FrameBatch
@@ -35,7 +36,6 @@ SPREAD_GOAL = 2
 SUITES = ((GCM_AES_256, GCM_AES_XPN_256), (GCM_AES_128, GCM_AES_XPN_128))
 """A suite, and the same with extended packet numbering."""
 
-Say = Callable[[str], None]
 Samples = Mapping[str, list[float]]
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from netns_lab.directory import LabError, NotReady
+from netns_lab.directory import NotReady
 
 from bench import failover_events
-from bench.failover_trials import FULL, QUICK, Effort, Say
+from bench.failover_trials import FULL, QUICK, Effort
 from bench.figures import Figure, figure
+from bench.running import Say, chosen
 
 PARTS: dict[str, Callable[[Effort, Say], list[Figure]]] = {
     "carrier": failover_events.carrier,
@@ -20,13 +21,9 @@ PARTS: dict[str, Callable[[Effort, Say], list[Figure]]] = {
 
 def run(say: Say, only: Sequence[str] = (), quick: bool = False) -> list[Figure]:
     """The figures of all parts, or of those in `only`. LabError where there is no such part."""
-    if unknown := sorted(set(only) - set(PARTS)):
-        raise LabError(f"bench failover has no part {unknown[0]}; its parts are {', '.join(PARTS)}")
     effort = QUICK if quick else FULL
     figures: list[Figure] = []
-    for name, measure in PARTS.items():
-        if only and name not in only:
-            continue
+    for name, measure in chosen("failover", PARTS, only).items():
         try:
             figures += measure(effort, say)
         except NotReady as error:  # what others measured in an hour is not to be lost

@@ -15,23 +15,22 @@ from tempfile import TemporaryDirectory
 from netns_lab import templates
 from netns_lab.api import ControllerClient
 from netns_lab.builder import RunningLab
-from netns_lab.demo import QUAD
 from netns_lab.stopwatch import Stopwatch
 
 from bench import clos as clos_lab
 from bench.announcing import Announcing
 from bench.failover_trials import (
     Effort,
-    Say,
     fail,
     fail_busiest,
     loss_figures,
     outage_figures,
-    ready_lab,
     repeated,
 )
 from bench.figures import Figure, figure, p99
 from bench.kernel_watch import KernelWatch
+from bench.ready_lab import ready_lab
+from bench.running import Say
 
 SITES = ("aws", "gcp")
 CHANNELS = 4
@@ -134,8 +133,7 @@ def _stop_controller(lab: RunningLab, stopped_s: float, _: Stopwatch) -> int:
 
 def facilities(effort: Effort, say: Say) -> list[Figure]:
     """An edge router of quad-facilities dies, and a facility is lost: two channels, four routers."""
-    text = QUAD.with_name("quad-facilities.yaml").read_text()
-    topology = text.replace("name: quad-facilities", f"name: {_name()}", 1)
+    topology = templates.quad_facilities(_name())
     effort = replace(effort, packets_per_s_and_flow=FACILITIES_PACKETS_PER_S)
     figures = []
     for event, kind, names, mode in (

@@ -1,30 +1,27 @@
 """One event at a time, under probe flows between two sites: what it cost, and the lab whole again."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from netns_lab.api import ControllerClient
-from netns_lab.builder import RunningLab, built_lab
+from netns_lab.builder import RunningLab
 from netns_lab.directory import NotReady
 from netns_lab.measurement import Measurement
 from netns_lab.stopwatch import Stopwatch
-from netns_lab.topology import parse_topology
 
 from bench.figures import Figure, figure, p99
-from bench.link_lab import check_ready, quietly
+from bench.ready_lab import READY_TIMEOUT_S
+from bench.running import Say
 
 PACKETS_PER_S_AND_FLOW = 500
 """An outage is known to the 2 ms between two packets of a flow."""
-READY_TIMEOUT_S = 60.0
 POLL_INTERVAL_S = 0.01
 MAXIMUM_FAILURES = 5
 SLACK_S = 20.0
 """For what a measurement does before and after it watches."""
 
-Say = Callable[[str], None]
 Act = Callable[[Stopwatch], int]
 """Makes something happen; its monotonic time in ns."""
 
@@ -45,14 +42,6 @@ class Effort:
 FULL = Effort()
 QUICK = Effort(trials=1, prefixes=(1, 1000), stopped_s=2.0)
 """Enough to see that everything runs."""
-
-
-@contextmanager
-def ready_lab(topology: str) -> Iterator[RunningLab]:
-    """A lab for the time of a block. Raises NotReady."""
-    with built_lab(parse_topology(topology), quietly, READY_TIMEOUT_S, keep=False) as lab:
-        check_ready(lab.missing)
-        yield lab
 
 
 def measured(lab: RunningLab, effort: Effort, act: Act, observe_s: float) -> Measurement:

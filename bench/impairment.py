@@ -4,11 +4,10 @@ A frame is protected, waits on the line and is validated, in bursts as the engin
 from Python are in the figures. What is compared is timed in turn.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
 from bench.figures import Figure, figure
+from bench.running import Say
 from bench.sampling import Work, interleaved, on_one_core
 from bench.secys import HEADER, PEER_SCI, SCI, Variant
 from dataplane._core import ffi, lib
@@ -75,7 +74,7 @@ class Way:
                 self.wrong += not lib.ql_verdict_passes(batch.verdict[0])
 
 
-def run(say: Callable[[str], None], sizes: tuple[int, ...] = SIZES, rounds: int = ROUNDS) -> list[Figure]:
+def run(say: Say, sizes: tuple[int, ...] = SIZES, rounds: int = ROUNDS) -> list[Figure]:
     """Times a frame with one burst on the line and with many. Raises RuntimeError where frames went wrong."""
     figures = []
     with on_one_core() as core:

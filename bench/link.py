@@ -12,7 +12,8 @@ from netns_lab.directory import LabError
 
 from bench import link_impairment, link_one_way, link_rate, link_round_trip, link_tcp
 from bench.figures import Figure
-from bench.link_effort import FULL, Effort, Say
+from bench.link_effort import FULL, Effort
+from bench.running import Say, chosen
 
 PACKAGES = {"iperf3": "iperf3", "wireguard-go": "wireguard-go", "wg": "wireguard-tools"}
 """Debian's packages of the commands that are measured with."""
@@ -46,12 +47,10 @@ def run(say: Say, only: Sequence[str] = (), effort: Effort = FULL) -> list[Figur
 
     LabError, before anything is measured, where there is no such part or a command is missing.
     """
-    if unknown := sorted(set(only) - set(PARTS)):
-        raise LabError(f"bench link has no part {unknown[0]}; its parts are {', '.join(PARTS)}")
-    chosen = {name: part for name, part in PARTS.items() if not only or name in only}
-    _check_commands({command for part in chosen.values() for command in part.commands})
+    parts = chosen("link", PARTS, only)
+    _check_commands({command for part in parts.values() for command in part.commands})
     figures = []
-    for name, part in chosen.items():
+    for name, part in parts.items():
         say(f"bench: {name}")
         figures += part.measure(effort)
     return figures

@@ -1,11 +1,8 @@
-"""How much `bench link` measures, and what its parts are given."""
+"""How much `bench link` measures."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench import impairment
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

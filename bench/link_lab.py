@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from netns_lab.api import ControllerClient
-from netns_lab.builder import built_lab
-from netns_lab.directory import LabDirectory, NotReady
+from netns_lab.directory import LabDirectory
 from netns_lab.plan import LabPlan
-from netns_lab.topology import parse_topology
 
 from bench.pairs import Pair
+from bench.ready_lab import ready_lab
 
-READY_TIMEOUT_S = 60.0
 Settings = Mapping[str, Any]
 """Fields of the topology format."""
 
@@ -55,10 +53,7 @@ def link_lab(
 
     A link is a MACsec link of the default suite unless it says otherwise. Raises LabError.
     """
-    with built_lab(
-        parse_topology(topology(links, settings or {}, node or {})), quietly, READY_TIMEOUT_S, keep=False
-    ) as lab:
-        check_ready(lab.missing)
+    with ready_lab(topology(links, settings or {}, node or {})) as lab:
         yield LinkLab(lab.directory, lab.plan)
 
 
@@ -73,13 +68,3 @@ def topology(links: Mapping[str, Settings], settings: Settings, node: Settings) 
         **settings,
     }
     return json.dumps(document)
-
-
-def quietly(text: str) -> None:
-    """What building a lab says is not what a benchmark has to say."""
-
-
-def check_ready(missing: list[str]) -> None:
-    """Raises NotReady where a lab lacks something."""
-    if missing:
-        raise NotReady(f"the lab is not ready: {'; '.join(missing)}")

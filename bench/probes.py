@@ -13,6 +13,7 @@ from functools import partial
 
 from bench.figures import Figure, figure
 from bench.pairs import PROBE_PORTS, veth_pair
+from bench.running import Say
 from dataplane.probes.flows import Flow
 from dataplane.probes.frames import FrameSession
 from dataplane.probes.histogram import Histogram
@@ -40,8 +41,6 @@ NS_PER_S = 1e9
 PERCENTILES = (50, 99)
 TRAINS = {"one by one": 1, f"in trains of {LONGEST_TRAIN}": LONGEST_TRAIN}
 WAITING = {"asleep": False, "spinning": True}
-
-Say = Callable[[str], None]
 
 
 def run(say: Say, rounds: int = ROUNDS) -> list[Figure]:

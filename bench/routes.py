@@ -1,6 +1,5 @@
 """How long 100 000 prefixes take from one router's announcement to another's kernel, and what they weigh."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,8 @@ from netns_lab.measuring import READY_TIMEOUT_S
 from bench.announcing import Announcing
 from bench.consumption import OCTETS_PER_MB, resident_mb, with_children
 from bench.figures import Figure, figure
-from bench.link_lab import check_ready, quietly
+from bench.ready_lab import check_ready, quietly
+from bench.running import Say
 
 PAIR = QUAD.with_name("pair.yaml")
 PREFIXES = 100_000
@@ -20,8 +20,6 @@ ROUNDS = 3
 ONE_SESSION_GOAL_S = 12
 FOUR_SESSIONS_GOAL_S = 20
 SPEAKER_GOAL_MB = 150
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

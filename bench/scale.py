@@ -4,7 +4,7 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from netns_lab.directory import LabDirectory
 
 from bench.consumption import cpu_s, lab_pids, memory_mb, resident_mb
 from bench.figures import Figure, figure
+from bench.running import Say
 from bench.shell import timed_command
 
 ROUTERS = (10, 20, 30, 100)
@@ -30,8 +31,6 @@ INSPECT_GOAL_S = 0.3
 CONTROLLER_GOAL_MB = 120
 ENGINE_GOAL_MB = 80
 IDLE_GOAL_PERCENT = 5
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

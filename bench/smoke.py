@@ -2,7 +2,6 @@
 
 import select
 import time
-from collections.abc import Callable
 from functools import partial
 
 from netns_lab.builder import RunningLab, running_lab
@@ -15,8 +14,10 @@ from pyroute2 import IPRoute
 
 from bench.figures import Figure, figure
 from bench.iperf import throughput_gbps
-from bench.link_lab import LinkLab, check_ready, quietly
+from bench.link_lab import LinkLab
 from bench.pairs import veth_pair
+from bench.ready_lab import check_ready, quietly
+from bench.running import Say
 from bench.sampling import in_turn
 from bench.shell import timed_command
 from dataplane.link_state import LinkMonitor
@@ -29,8 +30,6 @@ CUTS = 5
 CUT_OBSERVED_S = 0.5
 TRAFFIC_LIMIT_S = 180.0
 TCP_S = 3
-
-Say = Callable[[str], None]
 
 
 def run(say: Say) -> list[Figure]:

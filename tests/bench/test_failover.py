@@ -11,8 +11,9 @@ from netns_lab.topology import parse_topology
 from bench.announcing import FIRST, LENGTH, blocks
 from bench.clos import LEAVES, SPINES, topology
 from bench.failover import PARTS, run
-from bench.failover_trials import Effort, Say
+from bench.failover_trials import Effort
 from bench.figures import Figure, figure, p99
+from bench.running import Say
 
 
 @pytest.mark.lab
