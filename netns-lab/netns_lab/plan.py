@@ -254,6 +254,10 @@ class LabPlan:
     def node(self, name: str) -> NodePlan:
         return next(node for node in self.nodes if node.name == name)
 
+    def host_address(self, node: str, version: IpVersion) -> str | None:
+        """The best address of a node in one family; None where it has none."""
+        return next((it for it in self.hosts[node] if (":" in it) == (version == 6)), None)
+
     def link(self, name: str) -> LinkPlan:
         return next(link for link in self.links if link.name == name)
 

@@ -117,11 +117,11 @@ def _homes(plan: LabPlan, family: Family) -> dict[str, Attachment]:
     """By host: where its address of that family is."""
     homes = {}
     for node in plan.nodes:
-        addresses = [a for a in plan.hosts[node.name] if (":" in a) == (FAMILIES[family] == 6)]
-        for interface in node.interfaces if node.kind == "host" and addresses else ():
-            carried = {address.partition("/")[0] for address in interface.addresses}
+        address = plan.host_address(node.name, FAMILIES[family])
+        for interface in node.interfaces if node.kind == "host" and address else ():
+            carried = {each.partition("/")[0] for each in interface.addresses}
             for attachment in _attachments(plan, node.name):
-                if attachment.link == interface.link and addresses[0] in carried:
+                if attachment.link == interface.link and address in carried:
                     homes[node.name] = attachment
     return homes
 

@@ -132,17 +132,13 @@ def flow_between(
 
 
 def _address_of(plan: LabPlan, node: NodePlan, version: IpVersion) -> str:
-    if (address := _address(plan, node, version)) is None:
+    if (address := plan.host_address(node.name, version)) is None:
         raise LabError(f"{node.name} has no IPv{version} address for probes")
     return address
 
 
-def _address(plan: LabPlan, node: NodePlan, version: IpVersion) -> str | None:
-    return next((address for address in plan.hosts[node.name] if (":" in address) == (version == 6)), None)
-
-
 def _hosts(plan: LabPlan, site: Site, version: IpVersion) -> list[NodePlan]:
-    return [host for host in site.hosts if _address(plan, host, version)]
+    return [host for host in site.hosts if plan.host_address(host.name, version)]
 
 
 def _flows(plan: LabPlan, near: Site, far: Site, version: IpVersion, count: int) -> Iterator[Flow]:

@@ -4,7 +4,7 @@ Asked is what BGP promises, from an address inside an announced prefix to anothe
 an AS promise, to and from its loopbacks; and what a link promises, between ends in one subnet.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_interface, ip_network
 from typing import Any
@@ -112,7 +112,7 @@ def promised(plan: LabPlan) -> Reachability:
     addresses: dict[Family, list[str | None]] = {}
     answers: dict[Family, Answers] = {}
     for family, version in FAMILIES.items():
-        own = [next(_of_version(plan.hosts[name], version), None) for name in names]
+        own = [plan.host_address(name, version) for name in names]
         everywhere = [address is not None and ip_interface(address) in announced for address in own]
         inside = [{route.prefix.partition("/")[0] for route in node.interior} for node in plan.nodes]
         at = range(len(names))
@@ -132,10 +132,6 @@ def promised(plan: LabPlan) -> Reachability:
             rows[node][node] = None
         addresses[family], answers[family] = own, rows
     return Reachability(plan.name, tuple(names), addresses, answers)
-
-
-def _of_version(addresses: Iterable[str], version: int) -> Iterator[str]:
-    return (address for address in addresses if ip_interface(address).version == version)
 
 
 def _neighbors(plan: LabPlan, own: dict[str, str | None]) -> Iterator[tuple[str, str]]:
