@@ -1,6 +1,7 @@
 """One fault under probes, and the lab healed after it: what `measure` and the demo do."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,16 +100,11 @@ def measure_fault(
     stopwatch: Stopwatch, directory: LabDirectory, fault: FaultRequest, observe_s: float
 ) -> Measurement:
     """The fault, watched for observe_s and then healed, however that ends."""
-    begun = False
+    with ExitStack() as healing:
 
-    def begin() -> int:
-        nonlocal begun
-        t_ns = fault.begin(directory)
-        begun = True
-        return t_ns
+        def begin() -> int:
+            t_ns = fault.begin(directory)
+            healing.callback(fault.end, directory)
+            return t_ns
 
-    try:
         return stopwatch.measure(begin, observe_s, str(fault))
-    finally:
-        if begun:
-            fault.end(directory)
