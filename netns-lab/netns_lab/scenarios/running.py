@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +75,10 @@ def run_all(
     `save` gets a directory for each, named as it is, with its measurement and result.
     """
     results: dict[int, Result] = {}
-    order = sorted(range(len(scenarios)), key=lambda at: _first_like(scenarios, at))
-    for _, places in groupby(order, key=lambda at: _first_like(scenarios, at)):
-        waiting = list(places)
+    by_topology: dict[int, list[int]] = {}
+    for at in range(len(scenarios)):
+        by_topology.setdefault(_first_like(scenarios, at), []).append(at)
+    for waiting in by_topology.values():
         while waiting:
             results |= _run_some(scenarios, waiting, name, say, save)
             waiting = [at for at in waiting if at not in results]
