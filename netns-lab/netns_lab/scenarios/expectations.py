@@ -60,8 +60,8 @@ _OF_DIRECTIONS: dict[str, Callable[..., float]] = {
     "outage_ms": max,
     "outage_median_ms": max,
     "outage_p99_ms": max,
-    "lost": lambda counts: sum(counts),
-    "duplicates": lambda counts: sum(counts),
+    "lost": sum,
+    "duplicates": sum,
     "latency_median_ms": max,
     "latency_p99_ms": max,
 }
