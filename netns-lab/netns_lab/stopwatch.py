@@ -44,7 +44,8 @@ TRIES = 4
 class Stopwatch:
     """Probe flows under way between the hosts of two sites, both ways and both families. A context.
 
-    Every path that the routers may choose carries flows of each way; `uncovered` tells where that failed.
+    Every path that the routers may choose carries flows of each way; the measurement tells where that
+    failed.
     """
 
     def __init__(
