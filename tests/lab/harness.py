@@ -32,6 +32,18 @@ def quadlink(*words: str, timeout_s: float = COMMAND_TIMEOUT_S) -> subprocess.Co
     )
 
 
+def interrupted(number: int, said: str, *words: str) -> subprocess.Popen[str]:
+    """A command that got a signal once it had said this, and has ended."""
+    run = subprocess.Popen([str(QUADLINK), *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert run.stderr is not None
+    for line in run.stderr:
+        if said in line:
+            break
+    run.send_signal(number)
+    run.communicate(timeout=30)
+    return run
+
+
 def processes_of(name: str) -> list[int]:
     """The processes of any lab of that name, also of one that has no directory any more."""
     mark = f"{LAB_VARIABLE}={name}.".encode()

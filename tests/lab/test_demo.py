@@ -3,13 +3,12 @@
 import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 from netns_lab.directory import LabDirectory
 
-from tests.lab.harness import QUADLINK, processes_of, quadlink, write_quad
+from tests.lab.harness import interrupted, processes_of, quadlink, write_quad
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
 
@@ -47,15 +46,7 @@ def test_the_demo_measures_both_faults_and_prints_one_document(topology: Path) -
 
 
 def test_an_interrupted_demo_leaves_nothing(topology: Path) -> None:
-    demo = subprocess.Popen(
-        [str(QUADLINK), "demo", str(topology)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert demo.stderr is not None
-    for line in demo.stderr:
-        if "failing" in line:
-            break
-    demo.send_signal(signal.SIGINT)
-    demo.communicate(timeout=30)
+    demo = interrupted(signal.SIGINT, "failing", "demo", str(topology))
     assert demo.returncode == 128 + signal.SIGINT
     assert processes_of(topology.stem) == []
     assert not LabDirectory(topology.stem).path.exists()

@@ -2,13 +2,12 @@
 
 import json
 import signal
-import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from tests.lab.harness import QUAD, QUADLINK, Lab, processes_of
+from tests.lab.harness import QUAD, Lab, interrupted, processes_of
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
 CUT = f"""\
@@ -69,15 +68,7 @@ def test_a_lab_that_is_broken_already_or_another_cannot_run_it(quad: Lab, cut: P
 
 
 def test_an_interrupted_run_leaves_nothing(cut: Path) -> None:
-    run = subprocess.Popen(
-        [str(QUADLINK), "run", str(cut)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert run.stderr is not None
-    for line in run.stderr:
-        if "link ch1 fails" in line:
-            break
-    run.send_signal(signal.SIGTERM)
-    run.communicate(timeout=30)
+    run = interrupted(signal.SIGTERM, "link ch1 fails", "run", str(cut))
     assert run.returncode == 128 + signal.SIGTERM
     assert processes_of(f"run-{run.pid}") == []
     assert not list(Path("/run/netns").glob(f"run-{run.pid}-*"))
