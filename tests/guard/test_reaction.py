@@ -75,16 +75,14 @@ class TableBesideGuard(RuleBasedStateMachine):
 
     @rule(link=st.sampled_from(LINKS))
     def guard(self, link: int) -> None:
+        under_way = {usable for at, usable in [*self.unread, *self.unheard] if at == link}
         if link in self.lost:
-            if (link, True) in [*self.unread, *self.unheard] or (link, False) in [
-                *self.unread,
-                *self.unheard,
-            ]:
+            if under_way:
                 return
             self.lost.remove(link)
             self.unread.append((link, True))
         else:
-            if (link, True) in [*self.unread, *self.unheard]:
+            if True in under_way:
                 return
             assert self.kernel.execute(without_interface(self.kernel.dump().nexthops, link)) == []
             self.lost.add(link)
@@ -98,8 +96,8 @@ class TableBesideGuard(RuleBasedStateMachine):
 
     @rule()
     def hear_one(self) -> None:
-        self.unheard = self.unheard or self.unread[:1]
-        self.unread = self.unread if self.unread[:1] != self.unheard[:1] else self.unread[1:]
+        if not self.unheard:
+            self.unheard, self.unread = self.unread[:1], self.unread[1:]
         for link, usable in self.unheard[:1]:
             assert self.table.link_changed(link, usable) == []
         self.unheard = self.unheard[1:]
