@@ -5,12 +5,12 @@ import time
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.plan import LabPlan
 from netns_lab.state import load_plan
+from netns_lab.templates import FIRST_ASN
 
 from bench.kernel_watch import KernelWatch
 from bench.shell import timed_command
 
 SPINES, LEAVES = 4, 16
-FIRST_ASN = 64512
 LIMIT_S = 120.0
 POLL_INTERVAL_S = 0.05
 
