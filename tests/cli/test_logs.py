@@ -18,7 +18,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabDirectory:
     monkeypatch.setattr(directory, "RUN_DIRECTORY", tmp_path)
     lab = LabDirectory("quad")
     lab.path.mkdir()
-    save_plan(lab, plan_lab(parse_topology(templates.quad("quad")), lambda octets: bytes(octets)))
+    save_plan(lab, plan_lab(parse_topology(templates.quad("quad")), bytes))
     return lab
 
 

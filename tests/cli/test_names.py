@@ -20,7 +20,7 @@ def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabNames:
     with pytest.raises(LabError, match="lab quad is not built yet"):
         read_names(lab)
     lab.path.mkdir()
-    save_plan(lab, plan_lab(parse_topology(templates.quad("quad")), lambda octets: bytes(octets)))
+    save_plan(lab, plan_lab(parse_topology(templates.quad("quad")), bytes))
     return read_names(lab)
 
 

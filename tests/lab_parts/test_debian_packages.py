@@ -61,7 +61,7 @@ def test_what_cannot_be_fetched_is_one_sentence_and_leaves_no_half_folder(cache:
 
 def test_a_lab_whose_daemon_cannot_be_had_is_refused_with_what_to_do(cache: Path) -> None:
     topology = "name: one\nnodes: {r1: {bgp: {asn: 64512, daemon: bird}}}\n"
-    plan = plan_lab(parse_topology(topology, "t.yaml"), lambda octets: bytes(octets))
+    plan = plan_lab(parse_topology(topology, "t.yaml"), bytes)
     said: list[str] = []
     with pytest.raises(LabError) as refused:
         fetch_daemons(plan, said.append)

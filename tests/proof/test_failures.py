@@ -8,7 +8,7 @@ from netns_lab.topology import parse_topology
 GROUPED = templates.quad("quad").replace(
     'endpoints: ["aws:ch1", "gcp:ch1"]', 'endpoints: ["aws:ch1", "gcp:ch1"], groups: [west]'
 )
-PLAN = plan_lab(parse_topology(GROUPED), lambda octets: bytes(octets))
+PLAN = plan_lab(parse_topology(GROUPED), bytes)
 
 
 def test_every_link_router_and_group_fails_once() -> None:

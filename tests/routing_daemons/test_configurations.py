@@ -50,7 +50,7 @@ links:
 def _plan(folder: Path, daemon: str) -> LabPlan:
     path = folder / "golden.yaml"
     path.write_text(TOPOLOGY.replace("DAEMON", daemon))
-    return plan_lab(load_topology(path), lambda octets: bytes(octets))
+    return plan_lab(load_topology(path), bytes)
 
 
 def _expect(name: str, text: str) -> None:

@@ -22,7 +22,7 @@ INTERVAL_MS = 10
 PACKETS = 400
 WAYS = ("aws->gcp", "gcp->aws")
 CHANNELS = ("ch1", "ch2", "ch3", "ch4")
-PLAN = plan_lab(load_topology(SHIPPED / "quad.yaml"), lambda octets: bytes(octets))
+PLAN = plan_lab(load_topology(SHIPPED / "quad.yaml"), bytes)
 
 
 def fault(t_ms: int, link: str, kind: str = "fault") -> dict[str, Any]:

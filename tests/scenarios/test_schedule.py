@@ -14,7 +14,7 @@ DRAWN = ["ch1", "ch2", "ch3", "ch4"]
 
 @pytest.fixture(scope="module")
 def plan() -> LabPlan:
-    return plan_lab(load_topology(SHIPPED / "quad.yaml"), lambda octets: bytes(octets))
+    return plan_lab(load_topology(SHIPPED / "quad.yaml"), bytes)
 
 
 def step(at: str, **keys: object) -> Step:

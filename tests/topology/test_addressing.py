@@ -18,7 +18,7 @@ links:
 
 
 def test_a_host_link_in_the_range_of_router_links_has_a_subnet_of_its_own() -> None:
-    plan = plan_lab(parse_topology(TOPOLOGY), lambda octets: bytes(octets))
+    plan = plan_lab(parse_topology(TOPOLOGY), bytes)
     routers, host = (
         {
             ip_interface(address).network

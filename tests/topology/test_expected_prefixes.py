@@ -27,7 +27,7 @@ links:
 
 
 def test_only_what_export_and_import_let_through_is_expected() -> None:
-    plan = plan_lab(parse_topology(TOPOLOGY, "t.yaml"), lambda octets: bytes(octets))
+    plan = plan_lab(parse_topology(TOPOLOGY, "t.yaml"), bytes)
     ipv4, ipv6 = plan.sessions
     assert expected_prefixes(plan, ipv4, "r1") == ["10.2.0.0/16"]
     assert expected_prefixes(plan, ipv6, "r1") == ["fd02::/48"]

@@ -8,7 +8,7 @@ from netns_lab.topology import parse_topology
 
 
 def plan_of(text: str) -> LabPlan:
-    return plan_lab(parse_topology(text), lambda octets: bytes(octets))
+    return plan_lab(parse_topology(text), bytes)
 
 
 QUAD = plan_of(templates.quad("quad"))

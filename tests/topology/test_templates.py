@@ -10,7 +10,7 @@ from netns_lab.topology import parse_topology
 
 
 def plan_of(text: str) -> LabPlan:
-    return plan_lab(parse_topology(text), lambda octets: bytes(octets))
+    return plan_lab(parse_topology(text), bytes)
 
 
 def test_the_shipped_ones_take_the_name_and_keep_their_comments() -> None:
