@@ -24,6 +24,7 @@ from control.bgp.event_lines import LineBuffer, decode
 from control.bgp.model import DecodeError, Event, SessionDown, SessionUp, SnapshotEnd
 from control.pidfd import ProcessHandle
 from dataplane.lines import peer_pid
+from dataplane.whole_file import write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -195,13 +196,8 @@ class Speaker:
     def _write_configuration(self) -> None:
         helper = [sys.executable, "-m", "control.bgp.helper", str(self.socket_path)]
         text = configuration.configuration_text(self._config, helper)
-        new = self.configuration_path.with_suffix(".new")
-        new.unlink(missing_ok=True)
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w") as file:
-            file.write(text)
         # ExaBGP may be about to carry out an earlier reload: it must not see half of this one.
-        new.replace(self.configuration_path)
+        write_whole(self.configuration_path, text)
 
     def _spawn(self) -> None:
         self._write_configuration()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from control.bgp.model import DecodeError, canonical_prefix
 from dataplane.lines import Document
+from dataplane.whole_file import write_whole
 from netns_lab.directory import LabError
 from netns_lab.event_log import EventKind
 from netns_lab.names import unknown
@@ -123,9 +124,8 @@ class Announcements:
         return expanded(prefixes, split)
 
     def _save(self) -> None:
-        new = self._file.with_suffix(".new")
-        new.write_text(json.dumps({node: sorted(kept) for node, kept in self._prefixes.items() if kept}))
-        new.replace(self._file)
+        kept = {node: sorted(prefixes) for node, prefixes in self._prefixes.items() if prefixes}
+        write_whole(self._file, json.dumps(kept))
 
 
 def expanded(prefixes: Iterable[str], split: int | None) -> frozenset[str]:

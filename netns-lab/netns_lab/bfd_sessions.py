@@ -14,6 +14,7 @@ from dataclasses import astuple
 from control.bfd.service import BfdService, Endpoint, SessionKey
 from control.bfd.session import Session, Settings
 from control.bfd.state import BfdState, state_of
+from dataplane.whole_file import write_whole
 from netns_lab.directory import LabDirectory
 from netns_lab.plan import LabPlan
 
@@ -104,9 +105,7 @@ class BfdSessions:
         self._lost ^= {key}
         # Where it cannot be written the next guard believes the path good until it has seen it up.
         with contextlib.suppress(OSError):
-            new = self._file.with_suffix(".new")
-            new.write_text(json.dumps([astuple(key) for key in self._lost]))
-            new.replace(self._file)
+            write_whole(self._file, json.dumps([astuple(key) for key in self._lost]))
 
     def _remembered(self) -> list[SessionKey]:
         try:

@@ -18,6 +18,7 @@ from dataplane.client import EngineGone
 from dataplane.interface import ImpairmentChanges, LinkError
 from dataplane.lines import Document
 from dataplane.links.specification import Impairment
+from dataplane.whole_file import write_whole
 from netns_lab.clock import wall_time
 from netns_lab.directory import LabError
 from netns_lab.event_log import EventKind
@@ -143,9 +144,7 @@ class Impairing:
         for sender in senders:
             head = {"link": link, "sender": sender, "file": file, "start_ns": start_ns, "loop": loop}
             playback = self._playback(head, steps)
-            new = playback.record.with_suffix(".new")
-            new.write_text(f"{json.dumps(head)}\n{later}\n")
-            new.replace(playback.record)
+            write_whole(playback.record, f"{json.dumps(head)}\n{later}\n")
             self._start(playback)
         text = f"{link} plays {file}, {len(steps)} steps{' again and again' if loop else ''}"
         self._controller.log.add(EventKind.TRACE_STARTED, link, text, senders=senders, file=file)

@@ -17,6 +17,7 @@ from pathlib import Path
 from control.backoff import Backoff
 from control.pidfd import ProcessHandle
 from dataplane.namespace import NAMESPACE_DIRECTORY
+from dataplane.whole_file import write_whole
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.event_log import EventKind, EventLog
 from netns_lab.execute import environment, start_inside
@@ -164,9 +165,7 @@ class Service:
     def _remember(self, pid: int | None) -> None:
         status = _status(pid) if pid is not None else []
         record = {"pid": pid, "start_ticks": status and status[START_FIELD], "restarts": self.restarts}
-        new = self._record.with_suffix(".new")
-        new.write_text(json.dumps(record))
-        new.replace(self._record)
+        write_whole(self._record, json.dumps(record))
 
     def _bury(self) -> int | None:
         """Reaps the program that has ended; its status, None where an earlier controller was its parent."""

@@ -5,13 +5,13 @@ passwords and is root's alone. The JSON follows the plan's dataclasses, whatever
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from dataplane.whole_file import write_whole
 from netns_lab.directory import LabDirectory
 from netns_lab.plan import LabPlan, Secret
 
@@ -25,12 +25,7 @@ def load_plan(directory: LabDirectory) -> LabPlan:
 
 def save_plan(directory: LabDirectory, plan: LabPlan) -> None:
     """Puts a plan in the place of the one before; whoever loads meanwhile gets one or the other whole."""
-    new = directory.plan.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(encode(plan), file)
-    new.replace(directory.plan)
+    write_whole(directory.plan, json.dumps(encode(plan)))
 
 
 def encode(plan: LabPlan) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from dataplane.whole_file import write_whole
 from netns_lab.faults.model import Fault
 from netns_lab.state import decode
 
@@ -47,6 +48,4 @@ class Registry:
         return fault
 
     def _save(self) -> None:
-        new = self._path.with_suffix(".new")
-        new.write_text(json.dumps([asdict(fault) for fault in self._faults.values()]))
-        new.replace(self._path)
+        write_whole(self._path, json.dumps([asdict(fault) for fault in self._faults.values()]))

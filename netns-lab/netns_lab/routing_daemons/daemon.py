@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from dataplane.whole_file import write_whole
 from netns_lab.debian_packages import PackagesUnavailable, Program, fetch_program, find_program
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.plan import LabPlan, NodePlan, ServicePlan
@@ -51,11 +52,7 @@ class RoutingDaemon(ABC):
         """Puts the files where the processes look for them."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
         for name, text in self.files.items():
-            new = self.folder / f"{name}.new"
-            new.unlink(missing_ok=True)
-            new.touch(0o600)
-            new.write_text(text)
-            new.replace(self.folder / name)
+            write_whole(self.folder / name, text)
 
     def remove_files(self) -> None:
         """Takes them away, and the sockets that ended processes have left."""
