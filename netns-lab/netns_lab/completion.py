@@ -9,9 +9,10 @@ import os
 import typer
 
 from netns_lab.directory import RUN_DIRECTORY, LabDirectory, LabError
-from netns_lab.names import directions, read_names
+from netns_lab.names import LabNames, directions, read_names
 
 VARIABLE = "_QUADLINK_COMPLETE"
+NO_NAMES = LabNames((), {})
 # Each asks the quadlink that is being typed, so that ./quadlink works where no other is in the PATH.
 SCRIPTS = {
     "bash": """\
@@ -98,20 +99,12 @@ def log_names(context: typer.Context) -> list[str]:
 
 def link_names(context: typer.Context) -> list[str]:
     """The links of the lab that the command line means."""
-    lab = _lab(context)
-    try:
-        return list(read_names(lab).links) if lab else []
-    except (LabError, OSError):
-        return []
+    return list(_names(context).links)
 
 
 def group_names(context: typer.Context) -> list[str]:
     """The groups of the lab that the command line means."""
-    lab = _lab(context)
-    try:
-        return list(read_names(lab).groups) if lab else []
-    except (LabError, OSError):
-        return []
+    return list(_names(context).groups)
 
 
 def fault_names(context: typer.Context) -> list[str]:
@@ -123,13 +116,9 @@ def fault_names(context: typer.Context) -> list[str]:
 
 def link_directions(context: typer.Context) -> list[str]:
     """Both directions of the link that the command line names first."""
-    lab = _lab(context)
     # Behind an option that still lacks its value, arguments are not told apart yet.
     named = context.params.get("links") or [context.params.get("link") or next(iter(context.args), "")]
-    try:
-        nodes = read_names(lab).links.get(named[0]) if lab else None
-    except (LabError, OSError):
-        return []
+    nodes = _names(context).links.get(named[0])
     return list(directions(nodes)) if nodes else []
 
 
@@ -187,6 +176,15 @@ def fault_modes(context: typer.Context) -> list[str]:
     words = (context.info_name, context.params.get("kind"), *context.args[:1])
     kind = next((word for word in words if word in list(FaultKind)), None)
     return list(MODES[FaultKind(kind)]) if kind else []
+
+
+def _names(context: typer.Context) -> LabNames:
+    """The names in the lab that the command line means; none where they cannot be found out."""
+    lab = _lab(context)
+    try:
+        return read_names(lab) if lab else NO_NAMES
+    except (LabError, OSError):
+        return NO_NAMES
 
 
 def _lab(context: typer.Context) -> LabDirectory | None:
