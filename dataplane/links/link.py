@@ -65,6 +65,11 @@ class LinkCounters:
         secys = slots[2 * WIRE_SLOTS :][: 2 * COUNTER_SLOTS].reshape(2, COUNTER_SLOTS)
         return cls((wires[0], wires[1]), (secys[0], secys[1]))
 
+    @classmethod
+    def at(cls, counters: Counters, slot: int) -> "LinkCounters":
+        """Those of the link in a slot of the engine's counters."""
+        return cls.of(counters[slot * LINK_SLOTS : (slot + 1) * LINK_SLOTS])
+
 
 @dataclass(slots=True)
 class Link:

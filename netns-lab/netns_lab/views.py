@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataplane.interface import EndState, LinkState
 from dataplane.lines import Document
-from dataplane.links.link import LINK_SLOTS, Counters, LinkCounters
+from dataplane.links.link import Counters, LinkCounters
 from dataplane.macsec.counters import counters_by_name, linux_counters
 from dataplane.namespace import NAMESPACE_DIRECTORY
 from netns_lab.bfd_views import bfd_by_link, bfd_by_session
@@ -193,7 +193,7 @@ class Views:
         return states
 
     def _counters_of(self, state: LinkState) -> LinkCounters:
-        return LinkCounters.of(self._counters[state.slot * LINK_SLOTS : (state.slot + 1) * LINK_SLOTS])
+        return LinkCounters.at(self._counters, state.slot)
 
     def _links(self) -> list[Document]:
         documents = []

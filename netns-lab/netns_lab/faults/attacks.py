@@ -17,7 +17,7 @@ from dataplane.captures.reader import CapturedFrame, CaptureReader
 from dataplane.client import EngineGone
 from dataplane.interface import LinkError
 from dataplane.lines import Document
-from dataplane.links.link import LINK_SLOTS, LinkCounters
+from dataplane.links.link import LinkCounters
 from dataplane.macsec.counters import PASSING, RECEIVE_COUNTERS, SLOTS, Verdict
 from netns_lab.directory import LabError
 from netns_lab.faults.forgery import forged, late
@@ -149,7 +149,6 @@ class Attacks:
         refused: Counter[str] = Counter()
         for state in engine.links() if engine is not None else []:
             if state.name in fault.links:
-                slots = self._controller.counters[state.slot * LINK_SLOTS :][:LINK_SLOTS]
-                for secy in LinkCounters.of(slots).secys:
+                for secy in LinkCounters.at(self._controller.counters, state.slot).secys:
                     refused.update({name: int(secy[SLOTS[name]]) for name in REFUSED})
         return refused

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dataplane.captures.memory import CapturePoint
 from dataplane.captures.reader import CaptureReader
 from dataplane.frame_summary import summary
-from dataplane.links.link import LINK_SLOTS, WIRE_COUNTERS, LinkCounters
+from dataplane.links.link import WIRE_COUNTERS, LinkCounters
 
 if TYPE_CHECKING:
     from dataplane.client import EngineClient
@@ -56,7 +56,7 @@ async def left_over(
     None then; at the deadline, in monotonic time, what still goes there.
     """
     states = [state for state in engine.links() if state.name in links]
-    places = [LinkCounters.of(counters[state.slot * LINK_SLOTS :][:LINK_SLOTS]) for state in states]
+    places = [LinkCounters.at(counters, state.slot) for state in states]
     memory = engine.start_capture(
         [wire for state in states for wire in state.wires], CapturePoint.SENT, SNAP_OCTETS, RING_OCTETS
     )

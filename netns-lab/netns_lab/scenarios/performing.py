@@ -9,7 +9,7 @@ from typing import Any
 
 from dataplane.client import EngineClient
 from dataplane.counters import map_counters
-from dataplane.links.link import LINK_SLOTS, LinkCounters
+from dataplane.links.link import LinkCounters
 from dataplane.macsec.counters import counters_by_name
 from netns_lab.api import ControllerClient
 from netns_lab.directory import LabDirectory, LabError
@@ -179,8 +179,7 @@ class _Sampler:
                 prefixes[route["node"]] = prefixes.get(route["node"], 0) + 1
         counters: dict[str, int] = {}
         for slot in self._slots:
-            slots = self._counters[slot * LINK_SLOTS : (slot + 1) * LINK_SLOTS]
-            for secy in LinkCounters.of(slots).secys:
+            for secy in LinkCounters.at(self._counters, slot).secys:
                 for name, count in counters_by_name(secy).items():
                     counters[name] = counters.get(name, 0) + count
         return Sample(sum(map(all, ends.values())), prefixes, counters)
