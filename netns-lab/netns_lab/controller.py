@@ -15,7 +15,7 @@ from control.bfd.state import BfdState
 from control.guard.channel import GuardEvents, GuardGone, InterfaceChange, InterfaceState, News
 from dataplane.client import EngineClient, EngineEvents, EngineGone
 from dataplane.counters import map_counters
-from dataplane.interface import FaultEvent, LinkError, PendingEvent
+from dataplane.interface import FaultEvent, LinkError, LinkState, PendingEvent
 from dataplane.lines import Document
 from netns_lab.announcements import Announcements
 from netns_lab.api import MAXIMUM_LINE_OCTETS
@@ -281,6 +281,10 @@ class Controller:
         if self.engine is None:
             raise LabError("the engine ended: no link carries traffic; `quadlink up` builds the lab anew")
         return self.engine
+
+    def link_states(self) -> list[LinkState]:
+        """Every link as the engine has it now; none where the engine ended."""
+        return [] if self.engine is None else self.engine.links()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

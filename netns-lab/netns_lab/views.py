@@ -187,8 +187,7 @@ class Views:
         return pids
 
     def _link_states(self) -> list[LinkState]:
-        engine = self._controller.engine
-        states = engine.links() if engine else []
+        states = self._controller.link_states()
         self.readings.cover(states)
         return states
 

@@ -145,9 +145,8 @@ class Attacks:
         return [CaptureWire(link, node) for link, node in senders if fault.options.from_node in (None, node)]
 
     def _refused(self, fault: Fault) -> Counter[str]:
-        engine = self._controller.engine
         refused: Counter[str] = Counter()
-        for state in engine.links() if engine is not None else []:
+        for state in self._controller.link_states():
             if state.name in fault.links:
                 for secy in LinkCounters.at(self._controller.counters, state.slot).secys:
                     refused.update({name: int(secy[SLOTS[name]]) for name in REFUSED})

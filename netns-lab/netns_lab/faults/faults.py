@@ -97,8 +97,8 @@ class Faults:
 
     async def follow(self) -> None:
         """Ends the faults of what the plan has no more, and those that the engine has ended."""
-        engine, plan = self._controller.engine, self._controller.plan
-        on_links = {fault.id for state in (engine.links() if engine else []) for fault in state.faults}
+        plan = self._controller.plan
+        on_links = {fault.id for state in self._controller.link_states() for fault in state.faults}
         for fault in self._registry:
             ended = fault.mode in WIRE_MODES and fault.links and fault.id not in on_links
             if ended or not is_there(plan, fault):
@@ -226,8 +226,7 @@ class Faults:
 
     def _others(self) -> list[Fault]:
         """What other clients of the engine began."""
-        engine = self._controller.engine
-        return [fault for state in (engine.links() if engine else []) for fault in _others(state)]
+        return [fault for state in self._controller.link_states() for fault in _others(state)]
 
     def _document(self, fault: Fault, now_ns: int) -> Document:
         until_ns = fault.until_ns

@@ -62,9 +62,7 @@ class Maintenance:
 
     async def resume(self, fault: Fault) -> None:
         """One that is cut stays so; one that nobody waits for any more is given up."""
-        engine = self._controller.engine
-        states = engine.links() if engine is not None else []
-        if not any(it.id == fault.id for state in states for it in state.faults):
+        if not any(it.id == fault.id for state in self._controller.link_states() for it in state.faults):
             self._ended(fault.id, self._controller.now_ns())
 
     async def restore(self, fault: Fault) -> int:
