@@ -6,14 +6,13 @@ import random
 from collections.abc import Sequence
 
 from dataplane.captures.reader import CapturedFrame
+from dataplane.macsec.sectag import ADDRESS_OCTETS, ETHERNET_HEADER_OCTETS, SCI_PRESENT, ethertype
+from dataplane.macsec.secy import MACSEC_ETHERTYPE
 
-MACSEC_ETHERTYPE = b"\x88\xe5"
-PN_AT, WITHOUT_SCI_AT, WITH_SCI_AT = 16, 20, 28
-"""Octets of a frame: its packet number, and its secure data behind a SecTAG without and with an SCI."""
-SCI_BIT, TAG_AT = 0x20, 14
+TCI_AT, PN_AT, WITHOUT_SCI_AT, WITH_SCI_AT = 14, 16, 20, 28
+"""Octets of a frame: its TCI and packet number, its secure data behind a SecTAG without and with an SCI."""
 AHEAD = 1 << 30
 """How far ahead of the traffic's a forged packet number is: it is never late, so the ICV must tell."""
-ADDRESSES_OCTETS = 14
 
 
 def late(frames: Sequence[CapturedFrame], window: int | None) -> list[bytes]:
@@ -27,9 +26,10 @@ def late(frames: Sequence[CapturedFrame], window: int | None) -> list[bytes]:
 
 def forged(frame: bytes, number: int, chance: random.Random) -> bytes:
     """A frame like one that was seen: its addresses and tag, a fresh packet number, nonsense behind them."""
-    if frame[12:14] != MACSEC_ETHERTYPE:
-        return frame[:ADDRESSES_OCTETS] + chance.randbytes(len(frame) - ADDRESSES_OCTETS)
-    begin = WITH_SCI_AT if frame[TAG_AT] & SCI_BIT else WITHOUT_SCI_AT
+    if ethertype(frame[ADDRESS_OCTETS:]) != MACSEC_ETHERTYPE:
+        header = frame[:ETHERNET_HEADER_OCTETS]
+        return header + chance.randbytes(len(frame) - len(header))
+    begin = WITH_SCI_AT if frame[TCI_AT] & SCI_PRESENT else WITHOUT_SCI_AT
     pn = int.from_bytes(frame[PN_AT : PN_AT + 4]) + AHEAD + number
     tag = frame[:PN_AT] + (pn & 0xFFFFFFFF).to_bytes(4) + frame[PN_AT + 4 : begin]
     return tag + chance.randbytes(len(frame) - begin)
