@@ -135,8 +135,9 @@ class Attacks:
         if fault.mode == "inject":
             return [frame.data for frame in frames[-1:]]
         macsec = self._controller.plan.link(wire.link).macsec
-        protected = macsec is not None and macsec.settings.replay_protect
-        return late(frames, macsec.settings.replay_window if macsec is not None and protected else None)
+        if macsec is None or not macsec.settings.replay_protect:
+            return late(frames, None)
+        return late(frames, macsec.settings.replay_window)
 
     def _wires(self, fault: Fault) -> list[CaptureWire]:
         """The directions that are attacked."""

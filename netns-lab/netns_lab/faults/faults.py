@@ -202,12 +202,11 @@ class Faults:
         fault = self._registry.get(id)
         if fault is None:
             return
-        actor = self._actors[fault.mode]
-        if isinstance(actor, Maintenance) and fault.phase in (CUT, RESTORING):
-            healed_ns = await actor.restore(fault)
+        if fault.phase in (CUT, RESTORING):  # of maintenance alone
+            healed_ns = await self._maintenance.restore(fault)
             t_ns = healed_ns if t_ns is None else t_ns
         if self._registry.take(id) is not None:
-            ended_ns = await actor.end(fault)
+            ended_ns = await self._actors[fault.mode].end(fault)
             self._tell_end(fault, ended_ns if t_ns is None else t_ns)
 
     def _tell_end(self, fault: Fault, t_ns: int) -> None:

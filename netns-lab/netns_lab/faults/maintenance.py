@@ -71,7 +71,7 @@ class Maintenance:
         t_ns = engine.heal(fault.id)
         self._registry.put(replace(fault, phase=RESTORING))
         deadline_s = time.monotonic() + RETURN_LIMIT_S
-        while self._not_back(fault) and time.monotonic() < deadline_s:
+        while not self._is_back(fault) and time.monotonic() < deadline_s:
             await asyncio.sleep(POLL_INTERVAL_S)
         return t_ns
 
@@ -132,8 +132,8 @@ class Maintenance:
                 return f"{name} has no other way to {prefix}"
         return None
 
-    def _not_back(self, fault: Fault) -> str | None:
-        """What the links are to bring back yet, as far as no other fault keeps it away."""
+    def _is_back(self, fault: Fault) -> bool:
+        """Whether the links have brought all back, as far as no other fault keeps it away."""
         engine = self._controller.running_engine()
         up = {state.name for state in engine.links() if state.state == "up"}
         for session in self._controller.plan.sessions:
@@ -143,5 +143,5 @@ class Maintenance:
                 other = session.seen_from(end.node)[1]
                 router = self._controller.routers.get(end.node)
                 if router and not router.speaker.held and not router.router.sessions[other.address].up:
-                    return f"{end.node} has no session with {other.node}"
-        return self._lacking(name for name in self._ends(fault) if name in self._controller.routers)
+                    return False
+        return self._lacking(name for name in self._ends(fault) if name in self._controller.routers) is None
