@@ -4,14 +4,13 @@ from collections.abc import Iterator, Sequence
 
 from control.bgp.model import Origin, PathAttributes
 from control.bgp.policy import Term, by_term
-from netns_lab.plan import LabPlan, SessionPlan
+from netns_lab.plan import LabPlan, SessionPlan, family_of
 
 
 def expected_prefixes(plan: LabPlan, session: SessionPlan, node: str) -> list[str]:
     """What its peer announces by the topology and the policy of both ends lets through to a node."""
     local, peer = session.seen_from(node)
-    ipv6 = session.family == "ipv6"
-    prefixes = [prefix for prefix in plan.node(peer.node).originate if (":" in prefix) == ipv6]
+    prefixes = [it for it in plan.node(peer.node).originate if family_of(it) == session.family]
     paths = [(PathAttributes(Origin.IGP, (peer.asn,)), prefixes)]
     for terms in (peer.settings.export_terms, local.settings.import_terms):
         paths = [passed for path in paths for passed in _passed(terms, *path, peer.asn)]

@@ -21,6 +21,11 @@ LOOPBACK = "lo"
 FAMILIES: dict[Family, IpVersion] = {"ipv4": 4, "ipv6": 6}
 
 
+def family_of(text: str) -> Family:
+    """The family of an address or a prefix."""
+    return "ipv6" if ":" in text else "ipv4"
+
+
 class Secret:
     """A password or a file's content: prints as `(secret)`, `reveal()` is the one way to its value."""
 

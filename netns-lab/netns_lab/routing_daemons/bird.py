@@ -7,8 +7,18 @@ knows are routes of another. What BGP or these bring is in the kernel, equal pat
 from collections.abc import Iterator, Sequence
 
 from control.bgp.policy import LimitAction, MaximumPrefixes, PrefixRange, Term
-from netns_lab.plan import FAMILIES, BfdEnd, Family, InteriorRoute, LabPlan, NodePlan, SessionEnd, SessionPlan
-from netns_lab.routing_daemons.common import MULTIPATH_LIMIT, bfd_ends, family_of, session_name
+from netns_lab.plan import (
+    FAMILIES,
+    BfdEnd,
+    Family,
+    InteriorRoute,
+    LabPlan,
+    NodePlan,
+    SessionEnd,
+    SessionPlan,
+    family_of,
+)
+from netns_lab.routing_daemons.common import MULTIPATH_LIMIT, bfd_ends, session_name
 
 ACTIONS = {LimitAction.WARN: "warn", LimitAction.DISCARD: "block", LimitAction.SHUTDOWN: "disable"}
 IMPORTED = ("if (65535, 0) ~ bgp_community then bgp_local_pref = 0;", "accept;")

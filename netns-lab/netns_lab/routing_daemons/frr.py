@@ -7,8 +7,17 @@ with BFD. Left out is iBGP: static routes of the interior would carry no cost.
 from collections.abc import Iterator, Sequence
 
 from control.bgp.policy import LimitAction, MaximumPrefixes, PrefixRange, Term
-from netns_lab.plan import FAMILIES, BfdEnd, Family, LabPlan, NodePlan, SessionEnd, SessionPlan
-from netns_lab.routing_daemons.common import MULTIPATH_LIMIT, bfd_ends, family_of, session_name
+from netns_lab.plan import (
+    FAMILIES,
+    BfdEnd,
+    Family,
+    LabPlan,
+    NodePlan,
+    SessionEnd,
+    SessionPlan,
+    family_of,
+)
+from netns_lab.routing_daemons.common import MULTIPATH_LIMIT, bfd_ends, session_name
 
 US_PER_MS = 1000
 LOG = "log stdout informational"

@@ -14,7 +14,7 @@ from dataplane.macsec.counters import counters_by_name
 from netns_lab.api import ControllerClient
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.measurement import Measurement
-from netns_lab.plan import LabPlan
+from netns_lab.plan import LabPlan, family_of
 from netns_lab.readiness import wait_until_ready
 from netns_lab.scenarios.loading import WHOLE, Scenario
 from netns_lab.scenarios.observation import Sample, Window
@@ -170,8 +170,7 @@ class _Sampler:
         """The lab now."""
         ends: dict[tuple[str, ...], list[bool]] = {}
         for it in _ask(self._directory, "inspect", topic="bgp")["sessions"]:
-            family = "ipv6" if ":" in it["neighbor"] else "ipv4"
-            key = (it["link"], family, *sorted((it["node"], it["peer"])))
+            key = (it["link"], family_of(it["neighbor"]), *sorted((it["node"], it["peer"])))
             ends.setdefault(key, []).append(it["state"] == "established")
         prefixes: dict[str, int] = {}
         if self._prefixes:
