@@ -16,9 +16,8 @@ from netns_lab.checks_macsec import check_macsec
 from netns_lab.models import Endpoint, Link, Node
 from netns_lab.names import directions
 from netns_lab.plan import ETHERNET
+from netns_lab.reading import Finding, Place
 
-Path = tuple[str | int, ...]
-Finding = tuple[Path, str]
 Links = Mapping[int, Link]
 Nodes = Mapping[str, Node]
 AnyInterface = IPv4Interface | IPv6Interface
@@ -100,7 +99,7 @@ def _directions(links: Links) -> Iterator[Finding]:
                 yield ("links", index, "impair", name), message
 
 
-def _given(links: Links) -> Iterator[tuple[Path, str, AnyInterface]]:
+def _given(links: Links) -> Iterator[tuple[Place, str, AnyInterface]]:
     """(path, node, address) of every address given on a link."""
     for index, link in links.items():
         for node, addresses in link.addresses.items():
@@ -141,14 +140,14 @@ def _overlapping_subnets(links: Links) -> Iterator[Finding]:
 
     In order of their starts, a subnet that overlaps any earlier one overlaps the one that reaches furthest.
     """
-    by_node: dict[str, list[tuple[tuple[int, int, int], Path, AnyInterface]]] = {}
+    by_node: dict[str, list[tuple[tuple[int, int, int], Place, AnyInterface]]] = {}
     for path, _, interface in _given(links):
         order = interface.version, int(interface.network[0]), -int(interface.network[-1])
         for node in links[int(path[1])].nodes:
             by_node.setdefault(node, []).append((order, path, interface))
     for node, entries in by_node.items():
         entries.sort(key=lambda entry: (entry[0], entry[1][1]))
-        furthest: tuple[Path, AnyInterface] | None = None
+        furthest: tuple[Place, AnyInterface] | None = None
         for _, path, interface in entries:
             if furthest and furthest[1].version == interface.version:
                 (other_path, other), network = furthest, interface.network

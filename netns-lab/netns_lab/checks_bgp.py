@@ -6,9 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from netns_lab.models import Link, Node
 from netns_lab.models_bgp import Bgp, Neighbor, NoBfd, Term
-
-Path = tuple[str | int, ...]
-Finding = tuple[Path, str]
+from netns_lab.reading import Finding, Place
 
 
 def check_bgp(nodes: Mapping[str, Node], links: Mapping[int, Link]) -> Iterator[Finding]:
@@ -77,7 +75,7 @@ def _neighbors(nodes: Mapping[str, Node], links: Mapping[int, Link]) -> Iterator
             joined.setdefault(here, {}).setdefault(there, []).append(link.name)
     for name, node in nodes.items():
         for peer, neighbor in node.bgp.neighbors.items() if node.bgp else ():
-            place: Path = ("nodes", name, "bgp", "neighbors", peer)
+            place: Place = ("nodes", name, "bgp", "neighbors", peer)
             other = nodes[peer].bgp if peer in nodes else None
             if other is None:
                 yield place, f"found {peer!r}, expected a node with `bgp`"

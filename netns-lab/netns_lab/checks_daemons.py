@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from netns_lab.models import Link, Node
 from netns_lab.models_bgp import Bgp, NoBfd
-from netns_lab.profiles import PROFILES
+from netns_lab.reading import Finding
+from netns_lab.session_planning import timers_of
 
-Path = tuple[str | int, ...]
-Finding = tuple[Path, str]
 FRR_BFD_INTERVALS_US = range(10_000, 60_000_001, 1000)
 """FRR's bfdd counts milliseconds."""
 
@@ -30,7 +29,7 @@ def check_daemons(nodes: Mapping[str, Node], links: Mapping[int, Link]) -> Itera
 def _bfd(bgp: Bgp) -> Iterator[Finding]:
     if isinstance(bgp.bfd, NoBfd):
         return
-    interval_us = bgp.bfd.interval_us or PROFILES[bgp.profile].bfd_interval_us
+    interval_us = timers_of(bgp).bfd_interval_us
     if interval_us not in FRR_BFD_INTERVALS_US:
         yield (
             ("bfd", "interval"),

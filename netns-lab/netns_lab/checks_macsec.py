@@ -8,8 +8,8 @@ from dataplane.macsec.secy import DUPLICATE_WINDOW_LIMIT
 from dataplane.macsec.suites import cipher_suite
 from netns_lab.keys import fingerprint
 from netns_lab.models import Link, Macsec
+from netns_lab.reading import Finding
 
-Finding = tuple[tuple[str | int, ...], str]
 HIDDEN = "found a value that is not shown"
 _DIGITS_PER_OCTET = 2
 

@@ -13,6 +13,9 @@ from netns_lab.source import Problem, TopologyError, Value, field_path, shown
 
 M = TypeVar("M", bound=BaseModel)
 Place = tuple[str | int, ...]
+"""The keys and positions that lead to a value of the file."""
+Finding = tuple[Place, str]
+"""Where something is wrong, and what."""
 
 _SECRETS = {"sak", "salt", "password", "cak", "ckn"}
 _EXPECTED = {
