@@ -1,12 +1,11 @@
 /* The thread of all heartbeats: sends what is due, reads what came, and only then calls silence silence. */
 #include "heartbeats.h"
 
-#include "clock.h"
+#include "sleep.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 
 enum { READY = 64, LAST_PACKETS = 64 };
@@ -148,23 +147,13 @@ static uint64_t catch_up(ql_heartbeats *heartbeats, uint64_t now_ns)
     return wake_ns;
 }
 
-static int wait_until(const ql_heartbeats *heartbeats, uint64_t wake_ns, struct epoll_event *events)
-{
-    uint64_t now_ns = ql_now_ns();
-    if (wake_ns == UINT64_MAX)
-        return epoll_wait(heartbeats->epoll_fd, events, READY, -1);
-    uint64_t wait_ns = wake_ns > now_ns ? wake_ns - now_ns : 0;
-    struct timespec timeout = {(time_t)(wait_ns / QL_NS_PER_S), (long)(wait_ns % QL_NS_PER_S)};
-    return epoll_pwait2(heartbeats->epoll_fd, events, READY, &timeout, NULL);
-}
-
 void *ql_heartbeats_work(void *argument)
 {
     ql_heartbeats *heartbeats = argument;
     struct epoll_event events[READY];
     uint64_t wake_ns = UINT64_MAX;
     while (!atomic_load(&heartbeats->stopping)) {
-        int ready = wait_until(heartbeats, wake_ns, events);
+        int ready = ql_sleep_until(heartbeats->epoll_fd, wake_ns, events, READY);
         if (ready < 0 && errno != EINTR)
             return NULL;
         pthread_mutex_lock(&heartbeats->lock);

@@ -4,7 +4,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <unistd.h>
 
 /* What the wake-up of the owner's calls has in the place of an id. */
 #define QL_HEARTBEATS_WAKE UINT64_MAX
@@ -20,13 +19,6 @@ struct ql_heartbeats {
     uint64_t *due_ns; /* of each, in one place to be looked through at every wake-up */
     uint32_t slots;
 };
-
-static inline void ql_add_one(int event_fd)
-{
-    uint64_t one = 1;
-    ssize_t written = write(event_fd, &one, sizeof one);
-    (void)written; /* fails only when the counter is full: then the reader is told already */
-}
 
 /* Makes due_ns follow what was done to a heartbeat. The lock is held. */
 static inline void ql_heartbeats_refresh(ql_heartbeats *heartbeats, uint32_t id)

@@ -1,11 +1,12 @@
 /* What the owner of heartbeats calls. */
 #include "heartbeats.h"
 
+#include "sleep.h"
+
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 
 enum { FIRST_SLOTS = 16 };
@@ -53,12 +54,10 @@ ql_heartbeats *ql_heartbeats_new(uint64_t seed, int priority)
     heartbeats->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     heartbeats->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     heartbeats->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct epoll_event wake = {.events = EPOLLIN, .data.u64 = QL_HEARTBEATS_WAKE}, event;
-    struct timespec at_once = {0, 0};
+    struct epoll_event wake = {.events = EPOLLIN, .data.u64 = QL_HEARTBEATS_WAKE};
     int error = 0;
     if (heartbeats->epoll_fd < 0 || heartbeats->event_fd < 0 || heartbeats->wake_fd < 0 ||
-        /* which kernels have since 5.11, and not every container allows: better told here */
-        epoll_pwait2(heartbeats->epoll_fd, &event, 1, &at_once, NULL) < 0 ||
+        !ql_can_sleep(heartbeats->epoll_fd) ||
         epoll_ctl(heartbeats->epoll_fd, EPOLL_CTL_ADD, heartbeats->wake_fd, &wake) < 0)
         error = errno;
     else

@@ -1,11 +1,10 @@
 /* The loop of a worker, which sleeps in epoll until a port or the clock has something for it. */
 #include "worker.h"
 
-#include "clock.h"
+#include "sleep.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -26,13 +25,6 @@ void ql_worker_unlock(ql_worker *worker)
     pthread_mutex_unlock(&worker->lock);
 }
 
-static void add_one(int event_fd)
-{
-    uint64_t one = 1;
-    ssize_t written = write(event_fd, &one, sizeof one);
-    (void)written; /* fails only when the counter is full: then the reader is told already */
-}
-
 /* Acts on what carrying frames brought to light. */
 static void look(ql_worker *worker, const ql_wire *wire, int changed)
 {
@@ -40,7 +32,7 @@ static void look(ql_worker *worker, const ql_wire *wire, int changed)
         return;
     if (atomic_load(&wire->port_gone))
         epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, wire->config.sending->fd, NULL);
-    add_one(worker->notify_fd);
+    ql_add_one(worker->notify_fd);
 }
 
 static void set_deadline(ql_worker *worker, ql_wire *wire, uint64_t deadline_ns)
@@ -58,7 +50,7 @@ void ql_worker_reschedule(ql_worker *worker, ql_wire *wire)
     uint64_t before_ns = atomic_load(&worker->next_ns);
     set_deadline(worker, wire, ql_wire_next_ns(wire));
     if (atomic_load(&worker->next_ns) < before_ns) /* else it wakes in time by itself */
-        add_one(worker->wake_fd);
+        ql_add_one(worker->wake_fd);
 }
 
 /* One burst for each lock, so that a fault takes effect within it. */
@@ -93,15 +85,9 @@ static int release(ql_worker *worker)
 /* Waits for ports until the next deadline, or does not wait where the worker polls. */
 static int wait_for_ports(ql_worker *worker, struct epoll_event *events)
 {
-    struct timespec timeout = {0, 0};
-    uint64_t next_ns = atomic_load(&worker->next_ns);
-    if (worker->busy_poll || next_ns == UINT64_MAX)
-        return epoll_wait(worker->epoll_fd, events, EVENTS, worker->busy_poll ? 0 : -1);
-    uint64_t now_ns = ql_now_ns();
-    if (next_ns > now_ns)
-        timeout = (struct timespec){(time_t)((next_ns - now_ns) / QL_NS_PER_S),
-                                    (long)((next_ns - now_ns) % QL_NS_PER_S)};
-    return epoll_pwait2(worker->epoll_fd, events, EVENTS, &timeout, NULL);
+    if (worker->busy_poll)
+        return epoll_wait(worker->epoll_fd, events, EVENTS, 0);
+    return ql_sleep_until(worker->epoll_fd, atomic_load(&worker->next_ns), events, EVENTS);
 }
 
 static void *work(void *argument)
@@ -153,11 +139,7 @@ int ql_worker_start(ql_worker *worker, int notify_fd, int stop_fd, int busy_poll
     pthread_mutex_init(&worker->lock, NULL);
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct epoll_event event;
-    struct timespec at_once = {0, 0};
-    int failed = worker->epoll_fd < 0 || worker->wake_fd < 0 ||
-                 /* which kernels have since 5.11, and not every container allows: better told here */
-                 epoll_pwait2(worker->epoll_fd, &event, 1, &at_once, NULL) < 0 ||
+    int failed = worker->epoll_fd < 0 || worker->wake_fd < 0 || !ql_can_sleep(worker->epoll_fd) ||
                  watch(worker, stop_fd, STOP) < 0 || watch(worker, worker->wake_fd, WAKE) < 0;
     if (!failed) {
         int error = pthread_create(&worker->thread, NULL, work, worker);
