@@ -296,8 +296,7 @@ class Engine:
         now_ns = self._now_ns()
         for id in self._faults.ended(now_ns):
             self.heal(id)
-        for changed in self._faults.changed(now_ns):
-            self._settle(changed)
+        self._settle(*self._faults.changed(now_ns))
         for namespace, state in self._monitors.read():
             # By its index: a node may give its interface another name.
             link, end = self._interfaces.get((namespace, state.ifindex), (None, 0))
@@ -372,20 +371,23 @@ class Engine:
         return port.ifindex if isinstance(port, InterfacePort) else 0
 
     def _settle_fault(self, id: str, links: list[Link], mode: FaultMode | None, moment_ns: int) -> None:
-        """Makes links what a fault that began or ended leaves of them: first all wires, then the carriers."""
-        for link in links:
-            block_wires(self._core, link, moment_ns)
-            impair_wires(self._core, link)
-        for link in links:
-            self._settle(link)
+        """Makes links what a fault that began or ended leaves of them."""
+        self._settle(*links)
         self._on_event(FaultEvent(id, tuple(link.specification.name for link in links), mode, moment_ns))
 
-    def _settle(self, link: Link) -> None:
-        """Makes wires and carriers what the link's signal says they are."""
-        link.settled_ns = now_ns = self._now_ns()
-        block_wires(self._core, link, now_ns)
+    def _settle(self, *links: Link) -> None:
+        """Makes wires and carriers what the links' signals say they are: first all wires."""
+        now_ns = self._now_ns()
+        for link in links:
+            link.settled_ns = now_ns
+            block_wires(self._core, link, now_ns)
+            impair_wires(self._core, link)
+        for link in links:
+            self._settle_carriers(link)
+
+    def _settle_carriers(self, link: Link) -> None:
         for index, end in enumerate(link.specification.ends):
-            carrier = link.signal.carrier(index, now_ns)
+            carrier = link.signal.carrier(index, link.settled_ns)
             if carrier == link.carrier[index]:
                 continue
             link.carrier[index] = carrier
