@@ -25,7 +25,7 @@ can come before announcements that wait.
 import select
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import exabgp.rib
@@ -77,58 +77,56 @@ def _teardown(peer: Peer, code: int, restart: bool = True) -> None:
     _end_session(peer, code, restart and code not in commands.FOR_GOOD)
 
 
-def _reload(api: object, reactor: Reactor, service: str, line: str, use_json: bool) -> bool:
-    """The command `reload`, in the form that ExaBGP gives its commands."""
+def _in_turn(perform: Callable[[API, Reactor, str, str], Iterator[bool]]) -> Callable[..., bool]:
+    """What `perform` does as ExaBGP gives its commands, to be done when those before are."""
 
-    def perform() -> Iterator[bool]:
-        reactor.reload()
-        neighbors = reactor.configuration.neighbors
-        for name, peer in [(name, peer) for name, peer in reactor._peers.items() if peer.stopping()]:
-            peer.remove()
-            del reactor._peers[name]
-            if name in neighbors:  # it was torn down for good, and is wanted again
-                reactor._peers[name] = Peer(neighbors[name], reactor)
-        reactor.processes.answer_done(service)
-        yield True
+    def command(api: API, reactor: Reactor, service: str, line: str, use_json: bool) -> bool:
+        reactor.asynchronous.schedule(service, line, perform(api, reactor, service, line))
+        return True
 
-    reactor.asynchronous.schedule(service, line, perform())
-    return True
+    return command
 
 
-def _end_of_rib(api: object, reactor: Reactor, service: str, line: str, use_json: bool) -> bool:
+@_in_turn
+def _reload(api: API, reactor: Reactor, service: str, line: str) -> Iterator[bool]:
+    """The command `reload`."""
+    reactor.reload()
+    neighbors = reactor.configuration.neighbors
+    for name, peer in [(name, peer) for name, peer in reactor._peers.items() if peer.stopping()]:
+        peer.remove()
+        del reactor._peers[name]
+        if name in neighbors:  # it was torn down for good, and is wanted again
+            reactor._peers[name] = Peer(neighbors[name], reactor)
+    reactor.processes.answer_done(service)
+    yield True
+
+
+@_in_turn
+def _end_of_rib(api: API, reactor: Reactor, service: str, line: str) -> Iterator[bool]:
     """The command `end-of-rib NEIGHBOR`."""
-
-    def perform() -> Iterator[bool]:
-        for name, neighbor in reactor.configuration.neighbors.items():
-            if str(neighbor["peer-address"]) == line.split()[1]:
-                for afi, safi in neighbor.families():
-                    reactor.configuration.inject_eor([name], Family(afi, safi))
-        reactor.processes.answer_done(service)
-        yield True
-
-    reactor.asynchronous.schedule(service, line, perform())
-    return True
+    for name, neighbor in reactor.configuration.neighbors.items():
+        if str(neighbor["peer-address"]) == line.split()[1]:
+            for afi, safi in neighbor.families():
+                reactor.configuration.inject_eor([name], Family(afi, safi))
+    reactor.processes.answer_done(service)
+    yield True
 
 
-def _change(api: API, reactor: Reactor, service: str, line: str, use_json: bool) -> bool:
-    """`neighbor IP announce attributes TEXT nlri PREFIX...`, and the same with withdraw, in their turn."""
-
-    def perform() -> Iterator[bool]:
-        parsed = commands.parse(line)
-        if parsed is None:
-            raise ValueError(f"expected a command in the form of commands.py, found {line[:200]!r}")
-        address, verb, text, prefixes = parsed
-        packed = [nlri(prefix) for prefix in prefixes]
-        for name in match_neighbors(reactor.peers(service), [[f"neighbor {address}"]]):
-            table = reactor.configuration.neighbors[name].rib.outgoing
-            if verb == "announce":
-                table.announce(_announcement(api, reactor, name, text, ":" in prefixes[0]), packed)
-            else:
-                table.withdraw(packed)
-        yield True
-
-    reactor.asynchronous.schedule(service, line, perform())
-    return True
+@_in_turn
+def _change(api: API, reactor: Reactor, service: str, line: str) -> Iterator[bool]:
+    """`neighbor IP announce attributes TEXT nlri PREFIX...`, and the same with withdraw."""
+    parsed = commands.parse(line)
+    if parsed is None:
+        raise ValueError(f"expected a command in the form of commands.py, found {line[:200]!r}")
+    address, verb, text, prefixes = parsed
+    packed = [nlri(prefix) for prefix in prefixes]
+    for name in match_neighbors(reactor.peers(service), [[f"neighbor {address}"]]):
+        table = reactor.configuration.neighbors[name].rib.outgoing
+        if verb == "announce":
+            table.announce(_announcement(api, reactor, name, text, ":" in prefixes[0]), packed)
+        else:
+            table.withdraw(packed)
+    yield True
 
 
 @lru_cache(maxsize=4096)
