@@ -54,9 +54,9 @@ class Router:
         self.config = config
         self.sessions = {session.neighbor: session for session in sessions}
         self.originated = frozenset(originate)
-        self._limits = {peer.peer_address: peer.settings.maximum_prefixes for peer in config.neighbors}
+        self._peers = {peer.peer_address: peer for peer in config.neighbors}
         self._interior = interior
-        external = {peer.peer_address for peer in config.neighbors if peer.peer_asn != config.asn}
+        external = {name for name, peer in self._peers.items() if peer.peer_asn != config.asn}
         self._resolution = Resolution(
             interior,
             {name: min(self.sessions[name].ifindexes) for name in external & self.sessions.keys()},
@@ -69,9 +69,6 @@ class Router:
         self._on_refused = on_refused
         self._configure = configure
         self._on_warning = on_warning
-        self._restarting = {
-            peer.peer_address for peer in config.neighbors if peer.settings.graceful_restart_s
-        }
         self._restarts = Restarts()
         self._export = Export(config, self.originated)
         self._report(routes.originate(self.originated))
@@ -96,12 +93,12 @@ class Router:
                 changed |= self._heard(session, event, now_ns)
         told_all = any(isinstance(event, SnapshotEnd) for event in events)
         moved = self._apply(changed, told_all)
-        begun = {event.neighbor for event in events if isinstance(event, SessionUp)}
+        begun = {event.neighbor for event in events if isinstance(event, SessionUp)} & self.sessions.keys()
         self._send(
             [
                 commands.end_of_rib(neighbor)
                 for neighbor in (self.sessions if told_all else begun)
-                if neighbor in self._restarting and self.sessions[neighbor].up
+                if self._peers[neighbor].settings.graceful_restart_s and self.sessions[neighbor].up
             ]
         )
         return moved
@@ -239,7 +236,7 @@ class Router:
 
     def unheard(self, neighbor: str, peer: "Router") -> list[str]:
         """The prefixes that the router at the other end of a session is to announce and that are not here."""
-        local = next(it.local_address for it in self.config.neighbors if it.peer_address == neighbor)
+        local = self._peers[neighbor].local_address
         return [
             prefix
             for attributes, prefixes in peer.announcements(local)
@@ -311,7 +308,7 @@ class Router:
 
     def _limit(self, session: Session, now_ns: int) -> set[str]:
         """Acts on a session that has brought more prefixes than agreed; the prefixes that this changes."""
-        limit = self._limits[session.neighbor]
+        limit = self._peers[session.neighbor].settings.maximum_prefixes
         assert limit is not None
         text = f"it announced more than the {limit.count} prefixes agreed"
         if limit.action is LimitAction.SHUTDOWN:
