@@ -121,8 +121,7 @@ class Speaker:
         self._config = config
         self._reconfigure()
         if self._writer is not None:
-            self.send(self._waiting)
-            self._waiting = []
+            self._send_waiting()
 
     def send(self, commands: Iterable[str]) -> None:
         """Pass commands to ExaBGP. Without a connection they are dropped; the next snapshot shows that."""
@@ -193,6 +192,10 @@ class Speaker:
         self._write_configuration()
         self._waiting = [RELOAD]
 
+    def _send_waiting(self) -> None:
+        self.send(self._waiting)
+        self._waiting = []
+
     def _write_configuration(self) -> None:
         helper = [sys.executable, "-m", "control.bgp.helper", str(self.socket_path)]
         text = configuration.configuration_text(self._config, helper)
@@ -241,8 +244,7 @@ class Speaker:
         while True:
             reader, writer = await self._connect(process)
             self._writer = writer
-            self.send(self._waiting)
-            self._waiting = []
+            self._send_waiting()
             try:
                 with contextlib.suppress(OSError):
                     await self._listen(reader)
