@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from control.routes.model import family_of
 from dataplane.heartbeats import HOP_LIMIT
 from dataplane.namespace import run_in_namespace
 
@@ -77,8 +78,7 @@ def _open_sending(interface: str, address: str, peer: str, source_ports: Iterato
 
 
 def _socket(interface: str, address: str) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    opened = socket.socket(family_of(address), socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
     except BaseException:
