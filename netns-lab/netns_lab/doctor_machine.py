@@ -20,6 +20,7 @@ from netns_lab.doctor import Check, Lacking, Unchecked, need_root
 from netns_lab.garbage import find
 from netns_lab.marks import lab_of
 from netns_lab.privileges import CAPABILITIES, missing_capabilities
+from netns_lab.routing_daemons.daemon import DAEMONS
 
 EXABGP_SERIES = "5.0."
 """Whose JSON our helper reads."""
@@ -246,8 +247,14 @@ SOFTWARE = (
         needed=False,
     ),
     *(
-        Check("software", title, partial(_routing_daemon, place, package), f"install {package}", needed=False)
-        for title, place, package in (("BIRD", "sbin/bird", "bird2"), ("FRR", "lib/frr/bgpd", "frr"))
+        Check(
+            "software",
+            daemon.title,
+            partial(_routing_daemon, daemon.programs[-1], daemon.package),
+            f"install {daemon.package}",
+            needed=False,
+        )
+        for daemon in DAEMONS.values()
     ),
 )
 LEFTOVERS = (

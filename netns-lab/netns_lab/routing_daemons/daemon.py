@@ -27,7 +27,7 @@ class RoutingDaemon(ABC):
     title: ClassVar[str]
     package: ClassVar[str]
     programs: ClassVar[tuple[str, ...]]
-    """The places of its programs below /usr."""
+    """The places of its programs below /usr; the last one speaks BGP."""
 
     def __init__(self, directory: LabDirectory, plan: LabPlan, node: NodePlan) -> None:
         self.folder = directory.path / f"{node.name}.{node.daemon}"
