@@ -270,6 +270,10 @@ class LabPlan:
         """Every BGP session that `node` speaks, in link order."""
         return tuple(session for session in self.sessions if any(end.node == node for end in session.ends))
 
+    def session_with(self, node: str, neighbor: str) -> SessionPlan:
+        """The BGP session of a node whose other end has that address."""
+        return next(it for it in self.sessions_of(node) if it.seen_from(node)[1].address == neighbor)
+
     def sessions_by_link(self) -> dict[str, list[SessionPlan]]:
         """The sessions over each link that has any."""
         by_link: dict[str, list[SessionPlan]] = {}

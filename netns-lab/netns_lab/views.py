@@ -116,9 +116,7 @@ class Views:
         # What else its own program may announce, nobody here knows.
         heard = router.rib.prefixes_from(session.neighbor)
         plan, node = self._controller.plan, router.config.node
-        planned = next(
-            it for it in plan.sessions_of(node) if it.seen_from(node)[1].address == session.neighbor
-        )
+        planned = plan.session_with(node, session.neighbor)
         return [prefix for prefix in expected_prefixes(plan, planned, node) if prefix not in heard]
 
     def _not_installed(self) -> list[str]:

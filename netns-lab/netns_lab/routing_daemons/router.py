@@ -174,7 +174,7 @@ class DaemonRouter:
 
     def _tell(self, neighbor: str, state: DaemonSession) -> None:
         name = self.node.name
-        session = next(s for s in self.plan.sessions_of(name) if s.seen_from(name)[1].address == neighbor)
+        session = self.plan.session_with(name, neighbor)
         peer, link = session.seen_from(name)[1].node, " ".join(session.links)
         reason = f": {state.reason}" if state.reason else ""
         self._log.add(
