@@ -16,7 +16,7 @@ from netns_lab.topology import parse_topology
 from tests.docs.console import Block, Command, console_blocks, difference, fences
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ("README.md", "docs/tutorial.md", "docs/batches.md")
+DOCUMENTS = ("README.md", "docs/tutorial.md", "docs/topology.md", "docs/batches.md")
 COMMAND_LIMIT_S = 60
 # Run for a command that a test cannot run as it stands.
 INSTEAD = {
