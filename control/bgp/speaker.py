@@ -179,7 +179,8 @@ class Speaker:
 
     async def _restart(self, lived_s: float) -> None:
         while self._process is None:
-            await asyncio.sleep(self._backoff.delay_s(lived_s))
+            if not self.held:  # else it did not end by itself
+                await asyncio.sleep(self._backoff.delay_s(lived_s))
             await self._released.wait()
             try:
                 self._spawn()

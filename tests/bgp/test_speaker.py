@@ -93,7 +93,9 @@ def config(side: int, password: str = 'a "lab"; password {') -> SpeakerConfig:
 class Router:
     """A controller's BGP half: what it does with a speaker's events, and what a test may wait for."""
 
-    def __init__(self, side: int, directory: Path, speaker_config: SpeakerConfig) -> None:
+    def __init__(
+        self, side: int, directory: Path, speaker_config: SpeakerConfig, backoff: Backoff | None = None
+    ) -> None:
         self.config = speaker_config
         self.rib = Rib(speaker_config)
         self.export = Export(speaker_config, PREFIXES[side])
@@ -110,7 +112,7 @@ class Router:
             environment={"QUADLINK_LAB": MARK},
             on_events=self._take,
             on_exit=self._exited,
-            backoff=Backoff(first_s=0.1),
+            backoff=backoff or Backoff(first_s=0.1),
         )
 
     def _take(self, events: Sequence[Event]) -> None:
@@ -156,12 +158,15 @@ def play(
     directory: Path,
     scene: Callable[[Router, Router], Coroutine[Any, Any, None]],
     configs: tuple[SpeakerConfig, SpeakerConfig] | None = None,
+    backoff: Backoff | None = None,
 ) -> None:
     """Run a scene between two routers; whatever happens, no process of theirs is left."""
 
     async def perform() -> None:
         pair = configs or (config(0), config(1))
-        routers = [Router(side, directory, speaker_config) for side, speaker_config in enumerate(pair)]
+        routers = [
+            Router(side, directory, speaker_config, backoff) for side, speaker_config in enumerate(pair)
+        ]
         try:
             for router in routers:
                 router.speaker.start()
@@ -250,6 +255,19 @@ def test_a_wrong_password_keeps_its_session_down(namespaces: tuple[str, str], tm
         assert refused.local_address not in a.up
 
     play(tmp_path, scene, (config(0), wrong))
+
+
+def test_a_speaker_that_was_held_starts_as_soon_as_it_is_released(
+    namespaces: tuple[str, str], tmp_path: Path
+) -> None:
+    async def scene(a: Router, b: Router) -> None:
+        await a.learned(PREFIXES[1])
+        a.speaker.hold()
+        await a.until(lambda: a.exits == [-signal.SIGKILL])
+        a.speaker.release()
+        await a.learned(PREFIXES[1])
+
+    play(tmp_path, scene, backoff=Backoff(first_s=10 * EVENT_TIMEOUT_S))
 
 
 def test_a_killed_speaker_loses_its_routes_and_comes_back(
