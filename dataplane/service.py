@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dataplane import descriptors, lines, wireformat
+from dataplane import descriptors, lines, priority, wireformat
 from dataplane.captures.memory import CapturePoint, CaptureWire
 from dataplane.engine import NS_PER_S, Engine
 from dataplane.interface import EngineEvent, LinkError
@@ -246,6 +246,11 @@ def main() -> None:
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s"
     )
     descriptors.allow_all()
+    if not arguments.busy_poll:  # a worker that never sleeps would keep others off its CPU
+        try:
+            priority.come_first()
+        except OSError as error:
+            log.warning("frames may be lost before any wire on a busy machine: no higher priority: %s", error)
     asyncio.run(serve(arguments))
 
 

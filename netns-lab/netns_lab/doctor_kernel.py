@@ -18,6 +18,7 @@ from dataplane.netlink import NetlinkSocket
 from dataplane.ports.device import packet_socket_handle, xdp_handle
 from dataplane.ports.tap import TapPort
 from dataplane.ports.veth import VethNamespace, VethPort
+from dataplane.priority import NICENESS
 from netns_lab.doctor import Check, Lacking, need_root
 from netns_lab.node_network import add_address
 
@@ -120,6 +121,13 @@ def _real_time() -> str:
     return "SCHED_FIFO is allowed"
 
 
+def _preferred() -> str:
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    os.setpriority(os.PRIO_PROCESS, 0, NICENESS)  # of this thread
+    os.setpriority(os.PRIO_PROCESS, 0, before)
+    return f"niceness {NICENESS} is allowed"
+
+
 def _port(open_socket: Callable[[int], object]) -> str:
     with NetlinkSocket() as netlink, closing(VethNamespace()) as here:
         VethPort(HERE, "doctor3", netlink, here, open_socket).close()
@@ -141,6 +149,7 @@ IN_NAMESPACE = (
     Check("kernel", "nexthop groups", _nexthop_groups, NEWER_KERNEL),
     Check("kernel", "TCP MD5", _tcp_md5, NEWER_KERNEL),
     Check("kernel", "real-time guard", _real_time, "docker run --cap-add SYS_NICE", needed=False),
+    Check("kernel", "preferred engine", _preferred, "docker run --cap-add SYS_NICE", needed=False),
     Check("kernel", "port: packet", partial(_port, packet_socket_handle), "modprobe veth", needed=False),
     Check("kernel", "port: xdp", partial(_port, xdp_handle), NEWER_KERNEL, needed=False),
 )
