@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from netns_lab import templates
 from netns_lab.api import ControllerClient
 from netns_lab.builder import RunningLab
+from netns_lab.readiness import missing
 from netns_lab.stopwatch import Stopwatch
 
 from bench import clos as clos_lab
@@ -151,7 +152,7 @@ def facilities(effort: Effort, say: Say) -> list[Figure]:
 
 def _is_ready(lab: RunningLab) -> bool:
     with ControllerClient(lab.directory) as client:
-        return not client.call("missing")
+        return not missing(client, lab.directory)
 
 
 def clos(effort: Effort, say: Say) -> list[Figure]:

@@ -207,14 +207,12 @@ class Router:
                 changed |= self._end(session, reason, now_ns)
         self._apply(changed | self._resolve())
 
-    def wanted(self) -> dict[str, NextHops]:
-        """Every prefix that is not originated here and has a way, and where its traffic should go."""
-        return self._wanted(list(self.prefixes()))
-
-    def prefixes(self) -> Iterator[str]:
-        """Every prefix that `next_hops` knows a way to and that is not originated here."""
-        learned = (prefix for prefix in self.rib.prefixes() if prefix not in self._interior)
-        return (prefix for prefix in (*self._interior, *learned) if prefix not in self.originated)
+    def wanted(self, first: int, end: int) -> dict[str, NextHops]:
+        """Where traffic should go, by prefix that is not originated here: of the prefixes in the RIB those
+        with these numbers, and with number 0 all that are routed inside the AS."""
+        inside = () if first else self._interior
+        known = dict.fromkeys((*inside, *self.rib.prefixes(first, end)))
+        return self._wanted([prefix for prefix in known if prefix not in self.originated])
 
     def next_hops(self, prefix: str) -> NextHops:
         """Where the prefix's traffic should go: by the interior route, else by the best paths."""

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from weakref import WeakValueDictionary
 
 from control.bgp.configuration import NeighborConfig, SpeakerConfig
@@ -118,9 +119,13 @@ class Rib:
                 groups[choice] = [prefix]
         return ((choice.best, group) for choice, group in groups.items())
 
-    def prefixes(self) -> Iterator[str]:
-        """Every prefix that has a best path."""
-        return (prefix for prefix, choice in self._table.items() if choice.best)
+    def __len__(self) -> int:
+        """How many prefixes have a path."""
+        return len(self._table)
+
+    def prefixes(self, first: int = 0, end: int | None = None) -> Iterator[str]:
+        """Every prefix that has a best path; of a part of those that have a path, by their numbers."""
+        return (prefix for prefix, choice in islice(self._table.items(), first, end) if choice.best)
 
     def prefixes_from(self, neighbor: str) -> frozenset[str]:
         """Every prefix that this neighbor has a path to."""

@@ -20,7 +20,7 @@ from netns_lab.directory import LabDirectory, LabError, running_labs
 from netns_lab.keys import GivenKeys, given_keys
 from netns_lab.making import clear_strangers, make, unmake
 from netns_lab.plan import LabPlan
-from netns_lab.readiness import POLL_INTERVAL_S, wait_until_ready
+from netns_lab.readiness import POLL_INTERVAL_S, missing, wait_until_ready
 from netns_lab.routing_daemons.daemon import fetch_daemons
 from netns_lab.state import load_plan, save_plan
 from netns_lab.teardown import bring_down
@@ -116,9 +116,9 @@ def lab_up(topology_file: Path, say: Say, ready_timeout_s: float | None) -> Iter
                 apply(difference, given_keys(topology), say, timeout_s)
                 del topology  # which has the given SAKs
                 say("waiting for sessions and prefixes")
-                missing = wait_until_ready(directory, timeout_s)
+                lacking = wait_until_ready(directory, timeout_s)
                 action = "changed" if difference.changes else "unchanged"
-                yield LabUp(directory, missing, action, difference.changes, timeout_s)
+                yield LabUp(directory, lacking, action, difference.changes, timeout_s)
                 return
             say(f"{problem}: building it anew")
             action = "rebuilt"
@@ -183,7 +183,7 @@ def _go_through(
     before = difference.running
     with ControllerClient(directory) as controller:
         controller.call("reload")  # what an interrupted change may not have told it
-        missing = set(controller.call("missing"))
+        missing_before = set(missing(controller, directory))
         for after in difference.stages():
             make(directory, engine, before, after, keys, say)
             # The guard and the controller go by what is saved, also those that start now in their place.
@@ -192,13 +192,15 @@ def _go_through(
             controller.call("reload")
             if after != difference.wanted and len(after.links) > len(before.links):
                 say("waiting for the sessions over new links")
-                _settle(controller, missing, settle_timeout_s)
+                _settle(controller, directory, missing_before, settle_timeout_s)
             unmake(directory, engine, before, after)
             before = after
 
 
-def _settle(controller: ControllerClient, missing_before: set[str], timeout_s: float) -> None:
+def _settle(
+    controller: ControllerClient, directory: LabDirectory, missing_before: set[str], timeout_s: float
+) -> None:
     """Waits until nothing is missing that was not before the change, or for the time."""
     deadline_s = time.monotonic() + timeout_s
-    while not set(controller.call("missing")) <= missing_before and time.monotonic() < deadline_s:
+    while not missing_before.issuperset(missing(controller, directory)) and time.monotonic() < deadline_s:
         time.sleep(POLL_INTERVAL_S)

@@ -286,6 +286,11 @@ class Controller:
         """Every link as the engine has it now; none where the engine ended."""
         return [] if self.engine is None else self.engine.links()
 
+    def expected_routes(self, node: str, first: int, count: int) -> Document:
+        """What the kernel of a router should have, as of `LabRouter`; nothing where there is none of ours."""
+        router = self.routers.get(node)
+        return router.expected_routes(first, count) if router else {"groups": [], "more": False}
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
@@ -312,7 +317,9 @@ class Controller:
 
 REQUESTS: dict[str, Callable[[Controller, Document], Any]] = {
     "missing": lambda controller, arguments: controller.views.missing(),
+    "summary": lambda controller, arguments: controller.views.summary(),
     "inspect": lambda controller, arguments: controller.views.inspect(arguments["topic"]),
+    "expected-routes": lambda controller, arguments: controller.expected_routes(**arguments),
     "events": lambda controller, arguments: controller.log.since(arguments["since_ns"]),
     "fail": lambda controller, arguments: controller.faults.fail(**arguments),
     "heal": lambda controller, arguments: controller.faults.heal(**arguments),

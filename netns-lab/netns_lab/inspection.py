@@ -9,6 +9,15 @@ from netns_lab.clock import local_time
 from netns_lab.directory import LabDirectory
 from netns_lab.impairments import impairments_text
 from netns_lab.output import Output, compact, table_text
+from netns_lab.route_views import (
+    COLUMNS,
+    EVERY,
+    SUMMARY_COLUMNS,
+    Chosen,
+    route_document,
+    route_rows,
+    summary_rows,
+)
 
 Rows = Sequence[Sequence[Any]]
 ORDINARY_COUNTERS = {
@@ -156,19 +165,6 @@ def _prefixes_text(session: dict[str, Any]) -> str:
     return f"{session['prefixes']}/{limit['count']}{refused}"
 
 
-def _route_rows(document: dict[str, Any]) -> Rows:
-    return [
-        (
-            route["node"],
-            route["prefix"],
-            route["nhid"],
-            len(route["next_hops"]),
-            " ".join(f"{hop['gateway']}%{hop['interface']}" for hop in route["next_hops"]),
-        )
-        for route in document["routes"]
-    ]
-
-
 def _fault_rows(document: dict[str, Any]) -> Rows:
     return [
         (
@@ -228,10 +224,13 @@ TOPICS = {
         ("node", "peer", "type", "link", "neighbor", "state", "bfd", "for s", "prefixes", "policy", "reason"),
         _bgp_rows,
     ),
-    "routes": Topic(("node", "prefix", "nhid", "paths", "next hops"), _route_rows),
+    "routes": Topic(SUMMARY_COLUMNS, summary_rows),
     "faults": Topic(("kind", "name", "mode", "what", "did", "since", "heals in"), _fault_rows),
     "events": Topic(("time", "kind", "what happened"), _event_rows),
 }
+
+
+ONE_BY_ONE = Topic(COLUMNS, route_rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,12 +242,11 @@ class View:
     problems: list[str]
 
 
-def look(topic: str, directory: LabDirectory) -> View:
-    """One topic of a lab. Raises ControllerGone."""
-    document = _ask(topic, directory)
-    return View(
-        document, table_text(TOPICS[topic].columns, TOPICS[topic].rows(document)), document["problems"]
-    )
+def look(topic: str, directory: LabDirectory, chosen: Chosen = EVERY) -> View:
+    """One topic of a lab, of its routes those that are chosen. Raises ControllerGone."""
+    document = ask(topic, directory, chosen)
+    shown = ONE_BY_ONE if chosen.within else TOPICS[topic]
+    return View(document, table_text(shown.columns, shown.rows(document)), document["problems"])
 
 
 def look_at_all(topic: str, directories: Sequence[LabDirectory]) -> View:
@@ -256,7 +254,7 @@ def look_at_all(topic: str, directories: Sequence[LabDirectory]) -> View:
     documents, problems = [], []
     for directory in directories:
         try:
-            document = _ask(topic, directory)
+            document = ask(topic, directory)
         except ControllerGone as error:
             problems.append(str(error))
             continue
@@ -268,7 +266,10 @@ def look_at_all(topic: str, directories: Sequence[LabDirectory]) -> View:
     )
 
 
-def _ask(topic: str, directory: LabDirectory) -> dict[str, Any]:
+def ask(topic: str, directory: LabDirectory, chosen: Chosen = EVERY) -> dict[str, Any]:
+    """The document of a topic. Raises ControllerGone."""
+    if topic == "routes":
+        return route_document(directory, chosen)
     with ControllerClient(directory) as controller:
         document: dict[str, Any] = controller.call("inspect", topic=topic)
     return document

@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from operator import itemgetter
 
 from control.bgp import commands
 from control.bgp.configuration import NeighborConfig, SpeakerConfig
@@ -18,6 +16,7 @@ from control.routes.kernel import NetlinkKernel
 from control.routes.model import FAMILIES, NextHop, NextHops, Refused
 from control.routes.table import RouteTable
 from control.session import Session, SessionChange
+from dataplane.lines import Document
 from netns_lab.directory import LabDirectory
 from netns_lab.event_log import EventKind, EventLog
 from netns_lab.plan import LabPlan, NodePlan
@@ -28,15 +27,6 @@ STALE_ROUTES_LIMIT_S = 30.0
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 _FAMILIES = {"ipv4": AddressFamily.IPV4_UNICAST, "ipv6": AddressFamily.IPV6_UNICAST}
-
-
-@dataclass(frozen=True, slots=True)
-class InstalledRoute:
-    """A route in the kernel: the id of its nexthop group, and (gateway, interface) of each member."""
-
-    prefix: str
-    nhid: int
-    next_hops: tuple[tuple[str, str], ...]
 
 
 class LabRouter:
@@ -263,43 +253,33 @@ class LabRouter:
         name = self.node.name
         self._log.add(EventKind.ROUTES_REFUSED, name, f"{name}'s kernel refused {refused}")
 
-    def not_installed(self) -> list[str]:
-        """The prefixes whose route in the kernel is not what BGP chose."""
+    def expected_routes(self, first: int, count: int) -> Document:
+        """What the kernel should have of so many prefixes of the RIB, from number `first` on: those that have
+        the same next hops together, and whether there are more prefixes."""
+        names = {state.ifindex: name for name, state in self.interfaces.items()}
         usable = {
             (state.ifindex, family)
             for state in self.interfaces.values()
             for family, is_usable in state.families.items()
             if is_usable
         }
-        tables = self._kernel.dump()
-        groups = tables.groups()
-        installed = {
-            route.prefix: groups[route.nexthop] for route in tables.routes if route.nexthop in groups
+        groups: dict[NextHops, list[str]] = {}
+        for prefix, hops in self.router.wanted(first, first + count).items():
+            groups.setdefault(hops, []).append(prefix)
+        return {
+            "groups": [
+                {
+                    "next_hops": [
+                        (hop.gateway, names[hop.ifindex])
+                        for hop in hops
+                        if (hop.ifindex, hop.family_name) in usable
+                    ],
+                    "prefixes": prefixes,
+                }
+                for hops, prefixes in groups.items()
+            ],
+            "more": first + count < len(self.router.rib),
         }
-        wanted = self.router.wanted()
-        # Prefixes are many and sets of next hops few.
-        expected = {
-            hops: frozenset(hop for hop in hops if (hop.ifindex, hop.family_name) in usable)
-            for hops in set(wanted.values())
-        }
-        nowhere: NextHops = frozenset()
-        return [prefix for prefix, hops in wanted.items() if installed.get(prefix, nowhere) != expected[hops]]
-
-    def installed(self) -> list[InstalledRoute]:
-        """Every route that BGP brought, by the kernel's own word, in order of prefix."""
-        tables = self._kernel.dump()
-        names = {state.ifindex: name for name, state in self.interfaces.items()}
-        named = {
-            id: tuple(
-                sorted(((hop.gateway, names.get(hop.ifindex, "?")) for hop in hops), key=itemgetter(1, 0))
-            )
-            for id, hops in tables.groups().items()
-        }
-        return [
-            InstalledRoute(route.prefix, route.nexthop, named.get(route.nexthop, ()))
-            for route in sorted(tables.routes, key=lambda route: route.prefix)
-            if route.nexthop is not None
-        ]
 
 
 def changed(state: InterfaceState, change: InterfaceChange) -> InterfaceState:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,6 @@ from netns_lab.plan import ETHERNET, NodePlan
 from netns_lab.processes import last_line
 from netns_lab.rates import Readings, direction_documents
 from netns_lab.session_views import session_document
-from netns_lab.speakers import InstalledRoute
 
 if TYPE_CHECKING:
     from control.router import Router
@@ -39,23 +38,25 @@ class Views:
         self.readings = Readings(counters, controller.now_ns)
 
     def inspect(self, topic: str) -> Document:
-        """One topic's document; `problems` names every process of the lab that is missing."""
+        """One topic's document but that of routes; `problems` names every process that is missing."""
         controller = self._controller
         body: dict[str, Any] = {
             "nodes": self.nodes,
             "links": self._links,
             "macsec": self._secys,
             "bgp": self._sessions,
-            "routes": self._routes,
             "faults": controller.faults.documents,
             "events": lambda: controller.log.last(EVENTS_SHOWN),
         }
         name = {"macsec": "secys", "bgp": "sessions"}.get(topic, topic)
+        return self.summary() | {name: body[topic]()}
+
+    def summary(self) -> Document:
+        """What every topic begins with. Routes are left to who asks: `route_views.py`."""
         return {
-            "lab": controller.plan.name,
+            "lab": self._controller.plan.name,
             "pids": self._pids(),
-            name: body[topic](),
-            "problems": self.problems() + (self._not_installed() if topic == "routes" else []),
+            "problems": self.problems(),
         }
 
     def problems(self) -> list[str]:
@@ -78,11 +79,15 @@ class Views:
             found.append("the engine ended: no link carries traffic; `quadlink down`, then `quadlink up`")
         return found
 
-    def missing(self) -> list[str]:
-        """What keeps the lab from being ready: sessions that are not up, prefixes that are not installed."""
+    async def missing(self) -> list[str]:
+        """What keeps the lab from being ready: sessions that are not up, prefixes that were not heard.
+
+        Others have their turn after each session, which may have brought 100,000 prefixes.
+        """
         found = self.problems()
-        for name, router in self._controller.routers.items():
-            for session in router.router.sessions.values():
+        for name, router in list(self._controller.routers.items()):
+            for session in list(router.router.sessions.values()):
+                await asyncio.sleep(0)
                 if not session.up:
                     neighbor = f"{session.peer_node} over {session.link} ({session.neighbor})"
                     found.append(f"{name}: no session with {neighbor}")
@@ -92,7 +97,7 @@ class Views:
                     found.append(f"{name}: {unheard[0]}{more} not heard from {where}")
         found += [lack for router in self._controller.daemons for lack in router.missing()]
         found += self._bfd_not_up()
-        return found or self._not_installed()  # the kernel is asked only once BGP has nothing to wait for
+        return found
 
     def _bfd_not_up(self) -> list[str]:
         """BFD sessions of which the guard has both ends: what fails before they are up is found late."""
@@ -118,13 +123,6 @@ class Views:
         plan, node = self._controller.plan, router.config.node
         planned = plan.session_with(node, session.neighbor)
         return [prefix for prefix in expected_prefixes(plan, planned, node) if prefix not in heard]
-
-    def _not_installed(self) -> list[str]:
-        return [
-            f"{name}: the kernel's route to {prefix} is not what BGP chose"
-            for name, router in self._controller.routers.items()
-            for prefix in router.not_installed()
-        ]
 
     def nodes(self) -> list[Document]:
         """Every node: where it lives and what it speaks."""
@@ -270,31 +268,6 @@ class Views:
         documents += [document for router in controller.daemons for document in router.session_documents()]
         bfd = bfd_by_session(controller.plan, controller.guard.bfd, now_ns)
         return [{"bfd": bfd.get((it["node"], it["neighbor"]), []), **it} for it in documents]
-
-    def _routes(self) -> list[Document]:
-        """The kernel's own view of every route that BGP brought, or the plan of an AS."""
-        inside = {
-            (node.name, route.prefix) for node in self._controller.plan.nodes for route in node.interior
-        }
-        return [
-            {
-                "node": name,
-                "prefix": route.prefix,
-                "interior": (name, route.prefix) in inside,
-                "nhid": route.nhid,
-                "next_hops": [
-                    {"gateway": gateway, "interface": interface} for gateway, interface in route.next_hops
-                ],
-            }
-            for name, installed in self._installed()
-            for route in installed
-        ]
-
-    def _installed(self) -> Iterator[tuple[str, list[InstalledRoute]]]:
-        for name, router in self._controller.routers.items():
-            yield name, router.installed()
-        for daemon in self._controller.daemons:
-            yield daemon.node.name, daemon.installed()
 
 
 def _bgp_state(node: NodePlan, pid: int | None, dead: bool) -> str | None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from netns_lab import templates
-from netns_lab.api import ControllerClient
 from netns_lab.directory import LabDirectory
+from netns_lab.inspection import ask
 from netns_lab.plan import LabPlan
 from netns_lab.processes import LAB_VARIABLE
 from netns_lab.state import load_plan
@@ -76,9 +76,8 @@ class Lab:
         return json.loads(answer.stdout)
 
     def ask(self, topic: str) -> Any:  # noqa: ANN401 - what `inspect` prints
-        """The document of a topic from the controller itself: a poll costs no command."""
-        with ControllerClient(self.directory) as controller:
-            return controller.call("inspect", topic=topic)
+        """The document of a topic without the command line: a poll costs no command."""
+        return ask(topic, self.directory)
 
     def link(self, name: str) -> dict[str, Any]:
         links = self.json("inspect", "links")["links"]

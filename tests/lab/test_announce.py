@@ -29,6 +29,10 @@ def test_prefixes_reach_the_far_kernel_outlive_the_controller_and_go(quad: Lab) 
     assert answer == {"node": "aws", "changed": PREFIXES, "announced": PREFIXES}
     eventually(lambda: _learned(quad) == PREFIXES, 20)
     eventually(lambda: quad.paths("gcp", "20.3.255.0/24") == 4, 20)
+    assert len(quad.json("inspect", "routes", "20.0.0.0/14", "--node", "gcp")["routes"]) == PREFIXES
+    summary = quad.run("inspect", "routes").stdout
+    assert len(summary.splitlines()) < 10
+    assert f"{PREFIXES + 1}  10.1.0.0/16 20.0.0.0/24 20.0.1.0/24 ..." in summary
     announces = {node["name"]: node["announces"] for node in quad.json("inspect", "nodes")["nodes"]}
     assert announces["aws"] == PREFIXES + 2
     assert announces["gcp-h1"] is None

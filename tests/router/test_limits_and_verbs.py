@@ -24,7 +24,18 @@ def test_the_interior_is_in_the_kernel_before_any_session_and_paths_go_through_i
     assert setting.hops() == {WAYS[11], WAYS[12]}
     setting.receive(announce(OTHER_AS))
     assert setting.hops() == {NextHop(OTHER_AS, 10)}
-    assert set(setting.router.prefixes()) == {*INTERIOR, FAR}
+    assert set(setting.router.wanted(0, 10)) == {*INTERIOR, FAR}
+
+
+def test_what_is_wanted_can_be_asked_for_in_parts() -> None:
+    setting = Setting()
+    setting.receive(announce(OTHER_AS, *MANY))
+    router = setting.router
+    parts = [router.wanted(first, first + 300) for first in range(0, len(router.rib), 300)]
+    assert [len(part) for part in parts] == [300 + len(INTERIOR), 300, 300, 100]
+    hop = frozenset({NextHop(OTHER_AS, 10)})
+    whole = {prefix: hops for part in parts for prefix, hops in part.items()}
+    assert whole == dict.fromkeys(MANY, hop) | {prefix: way.next_hops for prefix, way in INTERIOR.items()}
 
 
 def test_a_next_hop_that_cannot_be_resolved_is_no_way() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from netns_lab.completion import topics
+from netns_lab.completion import node_names, topics
 from netns_lab.directory import LabDirectory, LabError, choose_lab, running_labs
 from netns_lab.options import EXIT_FAIL, FormatOption, Name, Options, lab, need_root, output, say, seconds
 
@@ -23,6 +23,15 @@ def inspect(
             help="nodes, links, macsec, bgp, routes, faults or events (the last 20).", autocompletion=topics
         ),
     ] = "links",
+    prefix: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PREFIX", help="Of routes: each that contains this prefix or address, or is in it."
+        ),
+    ] = None,
+    node: Annotated[
+        str | None, typer.Option(metavar="NODE", help="Of routes: its own.", autocompletion=node_names)
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Show it again and again, until Ctrl-C.")] = False,
     interval: Annotated[str, typer.Option(help="How often --watch looks.")] = "1s",
     all_labs: Annotated[bool, typer.Option("--all", help="All labs that run.")] = False,
@@ -39,9 +48,11 @@ def inspect(
       sudo ./quadlink inspect bgp
       sudo ./quadlink inspect links --format json
       sudo ./quadlink inspect routes --watch --interval 200ms
+      sudo ./quadlink inspect routes 10.2.0.1 --node aws
     """
     from netns_lab.inspection import TOPICS, View, look, look_at_all, show
     from netns_lab.output import choices
+    from netns_lab.route_views import Chosen, read_within
     from netns_lab.watch import watch as show_until_interrupted
 
     if topic not in TOPICS:
@@ -51,13 +62,16 @@ def inspect(
         raise LabError(f"--interval: found {interval!r}, expected at least 50ms")
     if all_labs and (name or Options.name):
         raise LabError("inspect: --all and --name exclude each other")
+    chosen = Chosen(node, read_within(prefix) if prefix is not None else None)
+    if chosen != Chosen() and (topic != "routes" or all_labs):
+        raise LabError("inspect: a prefix and --node go with the routes of one lab")
     need_root()
     first = None if all_labs else lab(name)
 
     def view() -> View:
         if first is None:
             return look_at_all(topic, [LabDirectory(each) for each in running_labs()])
-        return look(topic, choose_lab(first.name))  # chosen again: it may have ended meanwhile
+        return look(topic, choose_lab(first.name), chosen)  # chosen again: it may have ended meanwhile
 
     if watch:
         title = f"{first.name if first else 'all labs'}: {topic}"

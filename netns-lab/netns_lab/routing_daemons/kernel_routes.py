@@ -11,7 +11,7 @@ from control.routes.messages import RTA_DST, RTPROT_BGP, route_dump
 from control.routes.model import NextHop
 from dataplane.link_state import dump_links
 from dataplane.netlink import Message, NetlinkSocket, decode_attributes, decode_integer
-from netns_lab.speakers import InstalledRoute
+from netns_lab.installed_routes import InstalledRoute, in_order
 
 RTPROT_BIRD = 12
 PROTOCOLS = {"bird": RTPROT_BIRD, "frr": RTPROT_BGP}
@@ -41,8 +41,8 @@ def decode_learned(message: Message, names: Mapping[int, str]) -> InstalledRoute
     attributes = decode_attributes(message.body[_ROUTE.size :])
     address = attributes.get(RTA_DST, bytes(16 if family == socket.AF_INET6 else 4))
     found = _next_hops(family, attributes)
-    hops = sorted(((hop.gateway, names.get(hop.ifindex, "?")) for hop in found), key=lambda hop: hop[1])
-    return InstalledRoute(f"{socket.inet_ntop(family, address)}/{length}", NO_OBJECT, tuple(hops))
+    hops = in_order((hop.gateway, names.get(hop.ifindex, "?")) for hop in found)
+    return InstalledRoute(f"{socket.inet_ntop(family, address)}/{length}", NO_OBJECT, hops)
 
 
 def _next_hops(family: int, attributes: Mapping[int, bytes]) -> Iterator[NextHop]:

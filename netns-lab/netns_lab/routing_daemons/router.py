@@ -15,11 +15,9 @@ from netns_lab.event_log import EventKind, EventLog
 from netns_lab.expected_prefixes import expected_prefixes
 from netns_lab.plan import LabPlan, NodePlan
 from netns_lab.routing_daemons.daemon import DAEMONS
-from netns_lab.routing_daemons.kernel_routes import learned_routes
 from netns_lab.routing_daemons.session import DaemonSession
 from netns_lab.services import Service
 from netns_lab.session_views import daemon_session_document
-from netns_lab.speakers import InstalledRoute
 
 READING_INTERVAL_S = 0.2
 
@@ -149,10 +147,6 @@ class DaemonRouter:
             daemon_session_document(session, name, self.sessions[session.seen_from(name)[1].address], now_ns)
             for session in self.plan.sessions_of(name)
         ]
-
-    def installed(self) -> list[InstalledRoute]:
-        """Every route that BGP brought, by the kernel's own word, in order of prefix."""
-        return learned_routes(self.node.namespace, self.node.daemon)
 
     async def _read(self) -> None:
         while True:

@@ -16,6 +16,7 @@ from netns_lab.directory import LabDirectory, LabError
 from netns_lab.measurement import Measurement
 from netns_lab.plan import LabPlan, family_of
 from netns_lab.readiness import wait_until_ready
+from netns_lab.route_views import routes_of
 from netns_lab.scenarios.loading import WHOLE, Scenario
 from netns_lab.scenarios.observation import Sample, Window
 from netns_lab.scenarios.schedule import Act, agenda
@@ -43,7 +44,7 @@ def perform(
 ) -> Performed:
     """Runs the scenario in a lab that is whole and leaves it so, however it ends. Raises LabError."""
     _check_whole(directory)
-    run = _Run(scenario, directory, say)
+    run = _Run(scenario, directory, plan, say)
     stopwatch = Stopwatch(
         directory,
         plan,
@@ -82,9 +83,11 @@ def _ask(directory: LabDirectory, request: str, **arguments: object) -> Any:  # 
 class _Run:
     """The acts of one run, and when they really were."""
 
-    def __init__(self, scenario: Scenario, directory: LabDirectory, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, scenario: Scenario, directory: LabDirectory, plan: LabPlan, say: Callable[[str], None]
+    ) -> None:
         self._scenario = scenario
-        self._sampler = _Sampler(scenario, directory)
+        self._sampler = _Sampler(scenario, directory, plan)
         self._directory = directory
         self._say = say
         self._started_s = 0.0
@@ -158,8 +161,9 @@ class _Run:
 class _Sampler:
     """Takes samples of a lab, of what the scenario's expectations need."""
 
-    def __init__(self, scenario: Scenario, directory: LabDirectory) -> None:
-        self._prefixes = any(expect.prefixes for expect in scenario.expectations.values())
+    def __init__(self, scenario: Scenario, directory: LabDirectory, plan: LabPlan) -> None:
+        asked = {node for expect in scenario.expectations.values() for node in expect.prefixes}
+        self._asked = [node for node in plan.nodes if node.name in asked]
         self._directory = directory
         self._counters = map_counters(directory.counters)
         engine = EngineClient(directory.engine_socket)
@@ -172,10 +176,7 @@ class _Sampler:
         for it in _ask(self._directory, "inspect", topic="bgp")["sessions"]:
             key = (it["link"], family_of(it["neighbor"]), *sorted((it["node"], it["peer"])))
             ends.setdefault(key, []).append(it["state"] == "established")
-        prefixes: dict[str, int] = {}
-        if self._prefixes:
-            for route in _ask(self._directory, "inspect", topic="routes")["routes"]:
-                prefixes[route["node"]] = prefixes.get(route["node"], 0) + 1
+        prefixes = {node.name: len(routes_of(node)) for node in self._asked}
         counters: dict[str, int] = {}
         for slot in self._slots:
             for secy in LinkCounters.at(self._counters, slot).secys:
