@@ -18,6 +18,11 @@ Where graceful restart was negotiated it ends sessions without a word, and the n
 a session that is torn down on request ends with the NOTIFICATION that was asked for, and after some of them
 stays down until the next `reload`. `end-of-rib NEIGHBOR` is carried out in its turn: ExaBGP's own End-of-RIB
 can come before announcements that wait.
+
+Linux (rt6_is_valid in net/ipv6/route.c, 6.18) can keep an IPv6 socket on a route by nexthop objects that is
+gone: it takes the route for valid if the machine's own namespace has seen as many changes of routes as this
+one had when it was looked up. Then all that the socket sends is dropped, and a session ends that nothing
+happened to. So before each message the socket is made to look its route up anew.
 """
 
 # mypy: disable-error-code="import-untyped"
@@ -37,6 +42,7 @@ from exabgp.protocol.family import Family
 from exabgp.reactor.api import API, Command
 from exabgp.reactor.api.command.limit import match_neighbors
 from exabgp.reactor.loop import Reactor
+from exabgp.reactor.network.connection import Connection
 from exabgp.reactor.network.outgoing import Outgoing
 from exabgp.reactor.peer import Peer
 
@@ -68,6 +74,12 @@ def _setup_without_delay(outgoing: Outgoing) -> Exception | None:
     if problem is None:
         outgoing.io.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return problem
+
+
+def _writing(connection: Connection) -> bool:
+    """Connection.writing, which comes before all that is sent; the socket forgets its route first."""
+    connection.io.setsockopt(socket.SOL_SOCKET, socket.SO_DONTROUTE, 0)  # as it is, but for the route
+    return bool(_is_writable(connection))
 
 
 def _teardown(peer: Peer, code: int, restart: bool = True) -> None:
@@ -142,6 +154,8 @@ def _announcement(api: API, reactor: Reactor, name: str, text: str, ipv6: bool) 
 
 _end_session = Peer.teardown
 Peer.teardown = _teardown
+_is_writable = Connection.writing
+Connection.writing = _writing
 _setup = Outgoing._setup
 Outgoing._setup = _setup_without_delay
 Reactor._wait_for_io = _wait_for_io
