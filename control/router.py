@@ -189,6 +189,10 @@ class Router:
         self._report(self._routes.link_changed(ifindex, False, families))
         return self._routes.fib.groups != groups
 
+    def check_routes(self) -> None:
+        """Puts right what the kernel has lost unheard of: the way of a link that went and came back."""
+        self._report(self._routes.check())
+
     def end_sessions(
         self,
         ifindex: int,

@@ -1,7 +1,9 @@
-"""What moves traffic off an interface at once: the nexthop groups without its next hops.
+"""What moves traffic off an interface at once: its next hops are deleted.
 
-It needs to know nothing but what the kernel holds now, so it works for whoever installed the routes, and
-while that one is away. Whoever it is makes the same change when it hears of the loss, which is harmless.
+The kernel takes them out of every group in one step, whatever the groups hold by then, and a group without
+members goes with its routes: as when the device loses carrier (net/ipv4/nexthop.c). So it needs to know
+nothing but the next hops there are, works for whoever installed the routes, and while that one is away or
+rewrites the same groups. Whoever it is asks for the same when it hears of the loss, which is harmless.
 """
 
 from collections.abc import Collection, Iterable
@@ -9,33 +11,30 @@ from collections.abc import Collection, Iterable
 from control.routes.model import (
     FAMILIES,
     DeleteNexthop,
+    DeleteUnreachable,
     KernelNexthop,
     Operation,
-    RewriteGroup,
+    PutUnreachable,
 )
+
+LOOK_UP_AGAIN: tuple[Operation, ...] = tuple(
+    operation(prefix)
+    for prefix in ("0.0.0.0/32", "::/128")
+    for operation in (PutUnreachable, DeleteUnreachable)
+)
+"""Has the node's own connected sockets leave the ways that they found, as any change of a table does.
+
+Else they would send by a next hop that was deleted until its memory is freed, some 16 ms. Nothing is ever
+sent to these addresses.
+"""
 
 
 def without_interface(
     nexthops: Iterable[KernelNexthop], ifindex: int, families: Collection[str] = FAMILIES
-) -> list[Operation]:
-    """The operations that take every next hop of these families on a device out of its groups, then away.
-
-    A group left without members the kernel deletes with the last of them, and its routes with it: as it does
-    when the device loses carrier (net/ipv4/nexthop.c). It alone knows whether one is left: whoever installed
-    the group may be giving it other members meanwhile. None where there is nothing to move.
-    """
-    objects = list(nexthops)
-    lost = {
-        nexthop.id
-        for nexthop in objects
-        if nexthop.next_hop
-        and nexthop.next_hop.ifindex == ifindex
-        and nexthop.next_hop.family_name in families
-    }
-    operations: list[Operation] = []
-    for group in objects:
-        if lost.isdisjoint(group.members):
-            continue
-        if remaining := tuple(member for member in group.members if member not in lost):
-            operations.append(RewriteGroup(group.id, remaining))
-    return [*operations, *map(DeleteNexthop, sorted(lost))]
+) -> list[DeleteNexthop]:
+    """The operations that take every next hop of these families on a device away; none, if there is none."""
+    return [
+        DeleteNexthop(nexthop.id)
+        for nexthop in nexthops
+        if (hop := nexthop.next_hop) and hop.ifindex == ifindex and hop.family_name in families
+    ]

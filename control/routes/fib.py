@@ -138,21 +138,16 @@ class Fib:
     def link_down(self, ifindex: int, families: Collection[str] = FAMILIES) -> list[Operation]:
         """Take a link that lost carrier, or the way in one family, out of all groups, until `link_up`.
 
-        Prefixes that had no other way have no route until then. Other links that are lost are left too.
+        The kernel does that with each next hop that is deleted, in one step, as it does on carrier loss:
+        prefixes that had no other way have no route until then. Other links that are lost are left too.
         """
         self.lose(ifindex, families)
         lost = {next_hop for next_hop in self._present if not self.is_usable(next_hop)}
-        plan = _Plan()
         for group in self._grouping.groups.values():
-            if lost & group.members:
-                group.members -= lost
-                if group.members:
-                    plan.rewrites.append(RewriteGroup(group.id, self._put_members(plan, group.members)))
-                else:
-                    plan.group_deletions.append(DeleteGroup(group.id))
-        self._idle |= lost
-        self._delete_idle(plan)
-        return plan.operations()
+            group.members -= lost
+        self._present -= lost
+        self._idle -= lost
+        return [DeleteNexthop(self._nexthop_ids[next_hop]) for next_hop in sorted(lost)]
 
     def lose(self, ifindex: int, families: Collection[str] = FAMILIES) -> None:
         """Put nothing on a link any more; what is on it stays until `link_down`."""

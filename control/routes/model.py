@@ -166,3 +166,6 @@ class Kernel(Protocol):
 
     def dump(self) -> Installed:
         """What is there now."""
+
+    def nexthops(self) -> list[KernelNexthop]:
+        """The nexthop objects and groups of it: few, however many the routes."""

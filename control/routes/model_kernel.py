@@ -28,7 +28,7 @@ class ModelKernel:
     """A `Kernel` to test against; `link_down` and `link_up` are what happens to it."""
 
     def __init__(self) -> None:
-        self.nexthops: dict[int, NextHop] = {}
+        self.next_hop_of: dict[int, NextHop] = {}
         self.groups: dict[int, tuple[int, ...]] = {}
         self.routes: dict[Prefix, int] = {}
         self.unreachable: set[Prefix] = set()
@@ -39,9 +39,13 @@ class ModelKernel:
         outcomes = [(operation, self._execute(operation)) for operation in operations]
         return [Refused(operation, reason) for operation, reason in outcomes if reason]
 
+    def nexthops(self) -> list[KernelNexthop]:
+        """The nexthop objects and groups of a dump."""
+        return self.dump().nexthops
+
     def dump(self) -> Installed:
         """What is there now."""
-        nexthops = [KernelNexthop(id, RTPROT_BGP, hop) for id, hop in self.nexthops.items()]
+        nexthops = [KernelNexthop(id, RTPROT_BGP, hop) for id, hop in self.next_hop_of.items()]
         groups = [KernelNexthop(id, RTPROT_BGP, members=ids) for id, ids in self.groups.items()]
         routes = [KernelRoute(prefix, RTPROT_BGP, ROUTE_METRIC, id) for prefix, id in self.routes.items()]
         unreachable = [
@@ -51,12 +55,12 @@ class ModelKernel:
 
     def next_hops(self, prefix: Prefix) -> NextHops:
         """Where packets to a prefix that has a route of its own can go."""
-        return frozenset(self.nexthops[id] for id in self.groups.get(self.routes.get(prefix, 0), ()))
+        return frozenset(self.next_hop_of[id] for id in self.groups.get(self.routes.get(prefix, 0), ()))
 
     def link_down(self, ifindex: int) -> None:
         """Carrier lost, or taken down."""
         self.down.add(ifindex)
-        for id in [id for id, next_hop in self.nexthops.items() if next_hop.ifindex == ifindex]:
+        for id in [id for id, next_hop in self.next_hop_of.items() if next_hop.ifindex == ifindex]:
             self._delete_nexthop(id)
 
     def link_up(self, ifindex: int) -> None:
@@ -69,11 +73,11 @@ class ModelKernel:
             case PutNexthop(id, next_hop):
                 if next_hop.ifindex in self.down:
                     return "Carrier for nexthop device is down"
-                self.nexthops[id] = next_hop
+                self.next_hop_of[id] = next_hop
             case RewriteGroup(id, _) if id not in self.groups:
                 return "Entry to be replaced does not exist"
             case PutGroup(id, members) | RewriteGroup(id, members):
-                if not members or not self.nexthops.keys() >= set(members):
+                if not members or not self.next_hop_of.keys() >= set(members):
                     return "Invalid nexthop id"
                 self.groups[id] = members
             case PutRoute(prefix, group):
@@ -93,7 +97,7 @@ class ModelKernel:
         return ""
 
     def _delete_nexthop(self, id: int) -> None:
-        self.nexthops.pop(id, None)
+        self.next_hop_of.pop(id, None)
         for group, members in list(self.groups.items()):
             if id in members:
                 self.groups[group] = tuple(member for member in members if member != id)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from control.routes.fib import Fib
-from control.routes.model import FAMILIES, Kernel, NextHops, Operation, Prefix, Refused
+from control.routes.model import FAMILIES, Installed, Kernel, NextHops, Operation, Prefix, Refused
 
 
 class RouteTable:
@@ -50,8 +50,12 @@ class RouteTable:
         self.fib.lose(ifindex, families)
 
     def check(self) -> list[Refused]:
-        """Compare with a dump and put right what differs: after events were lost, or now and then."""
-        self._in_doubt = True
+        """Compare the groups with the kernel's, and put right what differs: after links changed unheard.
+
+        Routes go only with their group, or are given another one here.
+        """
+        held = Installed(self._kernel.nexthops(), []).groups()
+        self._in_doubt |= not self.fib.groups.items() <= held.items()
         return self._carry_out([])
 
     def _carry_out(self, operations: list[Operation]) -> list[Refused]:

@@ -231,7 +231,10 @@ class Controller:
         self._read_guard()  # changes that came with the answer make the socket readable no more
 
     def _take(self, states: list[InterfaceState]) -> None:
-        """Takes in the whole truth, and makes up for changes that were not heard of."""
+        """Takes in the whole truth, and makes up for changes that were not heard of.
+
+        One that went and came back shows in none: the kernel, or a guard that died, may have acted on it.
+        """
         changes = []
         for state in states:
             router = self.routers.get(state.node)
@@ -251,6 +254,11 @@ class Controller:
         for change in changes:
             self._interface_changed(change)
         self._interfaces = {(state.node, state.interface): state for state in states}
+        for name, router in self.routers.items():
+            try:
+                router.check_routes()
+            except OSError:
+                log.exception("the routes of %s could not be compared with its kernel", name)
 
     def _interface_changed(self, change: InterfaceChange) -> None:
         key = change.node, change.interface

@@ -24,7 +24,7 @@ from control.guard.channel import (
     states_document,
 )
 from control.guard.guard import Guard, Usability, Witness
-from control.guard.reaction import without_interface
+from control.guard.reaction import LOOK_UP_AGAIN, without_interface
 from control.routes.kernel import NetlinkKernel
 from control.routes.model import FAMILIES
 from dataplane.client import EngineClient, EngineEvents, EngineGone
@@ -188,15 +188,15 @@ class GuardProcess:
     def _move_off(self, node: str, ifindex: int, families: Collection[str]) -> int | None:
         kernel = self._routers[node].kernel
         try:
-            operations = without_interface(kernel.nexthops(), ifindex, families)
-            refused = kernel.execute(operations)
+            deletions = without_interface(kernel.nexthops(), ifindex, families)
+            refused = kernel.execute([*deletions, *LOOK_UP_AGAIN])
         except OSError:
             # The interfaces that changed with this one must still be heard of.
             log.exception("%s: traffic could not be moved off interface %d", node, ifindex)
             return None
         for refusal in refused:
             log.warning("%s: the kernel refused %s", node, refusal)
-        return time.monotonic_ns() if operations else None
+        return time.monotonic_ns() if deletions else None
 
     def _reload(self) -> None:
         try:

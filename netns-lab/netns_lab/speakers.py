@@ -150,6 +150,10 @@ class LabRouter:
         """Puts nothing back on an interface whose loss is about to come to `interface_changed`."""
         self.router.path_to_be_lost(change.ifindex, change.families)
 
+    def check_routes(self) -> None:
+        """Puts right what the kernel has lost without a change of an interface that was told."""
+        self.router.check_routes()
+
     def interface_changed(self, change: InterfaceChange) -> None:
         """Follows the guard: traffic has left a lost interface already and may return to one that is back."""
         name, interface = self.node.name, change.interface

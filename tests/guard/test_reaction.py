@@ -6,7 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from control.guard.reaction import without_interface
 from control.routes.messages import RTPROT_BGP
-from control.routes.model import DeleteNexthop, KernelNexthop, NextHop, RewriteGroup
+from control.routes.model import DeleteNexthop, KernelNexthop, NextHop
 from control.routes.model_kernel import ModelKernel
 from control.routes.table import RouteTable
 
@@ -17,15 +17,16 @@ tables = st.dictionaries(prefixes, hop_sets)
 LINKS = sorted({hop.ifindex for hop in HOPS})
 
 
-def test_groups_keep_their_other_members_and_one_without_any_is_left_to_the_kernel() -> None:
+def test_the_next_hops_of_an_interface_go_and_groups_are_left_to_the_kernel() -> None:
     nexthops = [
         KernelNexthop(1, RTPROT_BGP, HOPS[0]),
         KernelNexthop(2, RTPROT_BGP, HOPS[2]),
+        KernelNexthop(3, RTPROT_BGP, NextHop("fd00::1", 11)),
         KernelNexthop(7, RTPROT_BGP, members=(1, 2)),
-        KernelNexthop(8, RTPROT_BGP, members=(1,)),
-        KernelNexthop(9, RTPROT_BGP, members=(2,)),
+        KernelNexthop(8, RTPROT_BGP),
     ]
-    assert without_interface(nexthops, 11) == [RewriteGroup(7, (2,)), DeleteNexthop(1)]
+    assert without_interface(nexthops, 11) == [DeleteNexthop(1), DeleteNexthop(3)]
+    assert without_interface(nexthops, 11, ["ipv6"]) == [DeleteNexthop(3)]
     assert without_interface(nexthops, 99) == []
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from control.bgp.model import Event, SessionDown, SessionUp, SnapshotEnd, Withdraw
-from control.routes.model import FAMILIES, Installed, Operation, Refused
+from control.routes.model import FAMILIES, Installed, KernelNexthop, Operation, Refused
 from control.routes.model_kernel import ModelKernel
 from control.routes.table import RouteTable
 from tests.router.setting import FAR, INTERIOR, OVER, OWN, V4, Setting, announce, make_router, make_sessions
@@ -38,6 +38,9 @@ class Found:
 
     def dump(self) -> Installed:
         return self._kernel.dump()
+
+    def nexthops(self) -> list[KernelNexthop]:
+        return self._kernel.nexthops()
 
 
 class History:

@@ -1,9 +1,12 @@
 """Linux itself: groups, carrier, routes in namespaces joined by veth pairs."""
 
+import contextlib
 import errno
 import os
+import socket
 import struct
 import subprocess
+import sys
 from collections.abc import Iterator
 from select import select
 from typing import TypeAlias
@@ -12,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from control.guard.reaction import LOOK_UP_AGAIN, without_interface
 from control.routes.fib import GROUP_IDS, NEXTHOP_IDS, Fib
 from control.routes.kernel import NetlinkKernel
 from control.routes.model import (
@@ -32,11 +36,14 @@ from control.routes.model import (
 from control.routes.model_kernel import ModelKernel
 from control.routes.table import RouteTable
 from dataplane.link_state import IFLA_IFALIAS, RTM_NEWLINK, LinkMonitor, LinkState, dump_links, get_link
+from dataplane.namespace import inside
 from dataplane.netlink import NetlinkSocket, Request, encode_attribute
 
 pytestmark = pytest.mark.lab
 
 NEAR, FAR = f"routes-near-{os.getpid()}", f"routes-far-{os.getpid()}"
+IP_PKTINFO = 8
+"""Of linux/in.h."""
 LINKS = (11, 12, 13, 14)
 """Interface indexes at the near end; at the far end 100 more, or the kernel would hold carrier loss back."""
 
@@ -62,6 +69,8 @@ def namespaces() -> Iterator[None]:
             ip("netns", "add", namespace)
             write_sysctl(namespace, "ipv4/nexthop_compat_mode", 0)
             write_sysctl(namespace, "ipv6/conf/default/accept_dad", 0)
+            for family in ("ipv4", "ipv6"):
+                write_sysctl(namespace, f"{family}/fib_multipath_hash_policy", 1)
             ip("-n", namespace, "link", "set", "lo", "up")
         for link in LINKS:
             near, far = f"n{link}", f"f{link}"
@@ -170,6 +179,50 @@ def test_the_last_member_takes_the_routes_and_the_next_update_brings_them_back(
     assert kernel.dump() == ([], [])
     assert table.link_changed(13, usable=True) == []
     assert f"nhid {table.fib.group_id(prefix)} " in ip("-n", NEAR, f"-{family}", "route", "show", prefix)
+
+
+@pytest.mark.parametrize(
+    ("family", "prefix", "option"),
+    [
+        (4, "10.2.0.0/16", (socket.IPPROTO_IP, IP_PKTINFO)),
+        (6, "fd02::/48", (socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO)),
+    ],
+)
+def test_a_next_hop_that_is_deleted_carries_nothing_more_and_nothing_is_lost(
+    kernel: NetlinkKernel, family: int, prefix: str, option: tuple[int, int]
+) -> None:
+    """Also of connected sockets, which keep the way that they found: BGP's are such."""
+    destination = {4: "10.2.0.1", 6: "fd02::1"}[family]
+    for link in LINKS:
+        (next_hop,) = via(family, link)
+        length = {4: 31, 6: 127}[family]
+        ip("-n", FAR, "address", "replace", f"{next_hop.gateway}/{length}", "dev", f"f{link}")
+    ip("-n", FAR, "address", "replace", destination, "dev", "lo")
+    assert RouteTable(kernel).update({prefix: via(family, *LINKS)}) == []
+    domain = socket.AF_INET if family == 4 else socket.AF_INET6
+    with contextlib.ExitStack() as stack:
+        with inside(FAR):
+            receiver = stack.enter_context(socket.socket(domain, socket.SOCK_DGRAM))
+        receiver.bind((destination, 0))
+        receiver.setsockopt(*option, 1)
+        receiver.settimeout(5)
+        with inside(NEAR):
+            senders = [stack.enter_context(socket.socket(domain, socket.SOCK_DGRAM)) for _ in range(40)]
+        for sender in senders:
+            sender.connect(receiver.getsockname())
+
+        def arrivals() -> set[int]:
+            """The links over which one packet of each sender came."""
+            links = set()
+            for sender in senders:
+                sender.send(b"")
+                _, ((_, _, where),), _, _ = receiver.recvmsg(0, 100)
+                links.add(int.from_bytes(where[:4] if family == 4 else where[16:20], sys.byteorder) - 100)
+            return links
+
+        assert arrivals() == set(LINKS)
+        assert kernel.execute([*without_interface(kernel.nexthops(), 12), *LOOK_UP_AGAIN]) == []
+        assert arrivals() == {11, 13, 14}
 
 
 def test_an_update_ahead_of_the_news_of_a_cut_is_put_right(
