@@ -76,6 +76,9 @@ class EngineClient:
     def links(self) -> list[LinkState]:
         return [wireformat.state_from_document(document) for document in self._call("links")]
 
+    def count_unread(self) -> None:
+        self._call("count_unread")
+
     def export_sak(self, name: str) -> Sak:
         return wireformat.sak_from_document(self._call("export_sak", name=name))
 

@@ -9,17 +9,15 @@ import errno
 import heapq
 import itertools
 import logging
-import mmap
 import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from dataplane._core import ffi, lib
 from dataplane.captures.memory import CaptureMemory, CapturePoint, CaptureWire
 from dataplane.captures.recorder import Recorder
+from dataplane.counters import new_counters
 from dataplane.interface import (
     CarrierEvent,
     EndState,
@@ -35,6 +33,7 @@ from dataplane.links.active_faults import ActiveFaults
 from dataplane.links.faults import FaultSpecification
 from dataplane.links.link import (
     LINK_SLOTS,
+    UNREAD_SLOT,
     Link,
     LinkCounters,
     add_wires,
@@ -90,7 +89,7 @@ class Engine:
         self._reserve_at_ns: int | None = None
         self._on_event = on_event
         self._now_ns = now_ns
-        self._counters = np.frombuffer(_counter_memory(counters_path), dtype=np.uint64)
+        self._counters = new_counters(MAXIMUM_LINKS * LINK_SLOTS, counters_path)
         self._core = lib.ql_engine_new(workers or os.cpu_count() or 1, busy_poll)
         if self._core == ffi.NULL:
             raise OSError(ffi.errno, f"no worker threads: {os.strerror(ffi.errno)}")
@@ -229,6 +228,14 @@ class Engine:
     def links(self) -> list[LinkState]:
         """Every link as it is now, in the order they were made."""
         return [self._state(link) for link in self._links.values()]
+
+    def count_unread(self) -> None:
+        """Brings the counters `drop_unread` up to date, for which the kernel is asked, port by port."""
+        for link in self._links.values():
+            for wire, port in zip(link.counters.wires, link.ports, strict=True):
+                with contextlib.suppress(OSError):  # the device is gone: what it last said stays
+                    if isinstance(port, InterfacePort):
+                        wire[UNREAD_SLOT] = port.unread()
 
     def counters(self, name: str) -> LinkCounters:
         """Live counters of a link, as views."""
@@ -434,17 +441,3 @@ class Engine:
         for namespace in link.monitored:
             self._monitors.release(namespace)
         heapq.heappush(self._free_slots, link.slot)
-
-
-def _counter_memory(path: Path | None) -> mmap.mmap:
-    """Zeroed memory for all counters: a file that other processes map, or private."""
-    octets = MAXIMUM_LINKS * LINK_SLOTS * 8
-    if path is None:
-        return mmap.mmap(-1, octets)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        # A full file system must be an error here, not a signal at the first count.
-        os.posix_fallocate(descriptor, 0, octets)
-        return mmap.mmap(descriptor, octets)
-    finally:
-        os.close(descriptor)

@@ -137,6 +137,9 @@ class Service:
     def _links(self, arguments: Document) -> list[Document]:
         return [wireformat.state_to_document(state) for state in self.engine.links()]
 
+    def _count_unread(self, arguments: Document) -> None:
+        self.engine.count_unread()
+
     def _fail(self, arguments: Document) -> int:
         fault = wireformat.fault_from_document(arguments["fault"])
         return self.engine.fail(arguments["id"], arguments["links"], fault)
@@ -198,6 +201,7 @@ REQUESTS: dict[str, Callable[[Service, Document], Any]] = {
     "add_link": Service._add_link,
     "remove_link": Service._remove_link,
     "links": Service._links,
+    "count_unread": Service._count_unread,
     "fail": Service._fail,
     "heal": Service._heal,
     "set_fault": Service._set_fault,

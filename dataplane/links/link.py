@@ -40,10 +40,13 @@ WIRE_COUNTERS = (
     "tx_super_frames",
     "rx_super_frames",
     "latency_ns",
+    "drop_unread",
 )
 """The first slots of a wire; from LATENCY_SLOT on, how many frames took how long in the engine."""
 DROP_REASONS = {name: name.removeprefix("drop_") for name in WIRE_COUNTERS if name.startswith("drop_")}
 """What the counters of frames that were not delivered say of them, by counter."""
+UNREAD_SLOT: int = lib.QL_WIRE_DROP_UNREAD
+"""The one counter of a wire that no worker writes: see Engine.count_unread."""
 LATENCY_SLOT: int = lib.QL_WIRE_LATENCY_BUCKETS
 """Slot LATENCY_SLOT + i counts frames that took less than 2^i us, the last one those that took longer."""
 # Two wires, then two SecYs; the rest keeps the next link on a cache line of its own.

@@ -29,7 +29,8 @@ enum {
     QL_WIRE_QUEUE_OCTETS,
     QL_WIRE_TX_SUPER_FRAMES, /* cut into frames at the sending port */
     QL_WIRE_RX_SUPER_FRAMES, /* made of frames for the receiving port */
-    QL_WIRE_LATENCY_NS, /* from port to port, but for what an impairment asked for; the sum of all frames */
+    QL_WIRE_LATENCY_NS,  /* from port to port, but for what an impairment asked for; the sum of all frames */
+    QL_WIRE_DROP_UNREAD, /* never taken from the sending port: the kernel had no room; its owner counts it */
     /* How many frames took how long: slot i less than 2^i us, the last one longer. */
     QL_WIRE_LATENCY_BUCKETS = 32,
     QL_WIRE_COUNTERS = 48

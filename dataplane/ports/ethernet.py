@@ -55,6 +55,10 @@ class EthernetPort:
     def set_carrier(self, up: bool) -> None:
         """A device's signal is its own: who is beyond it finds only frames missing."""
 
+    def unread(self) -> int:
+        """Not told: the device counts for itself what it has no room for."""
+        return 0
+
     def leave(self) -> None:
         """It outlives the port anyway."""
 

@@ -24,6 +24,11 @@ class InterfacePort(Port, Protocol):
 
     ifindex: int
 
+    def unread(self) -> int:
+        """How many frames its user sent that the engine had no time to read. Raises OSError where the device
+        is gone."""
+        ...
+
     def leave(self) -> None:
         """Lets the device outlive close(), without carrier, until its namespace ends."""
         ...

@@ -10,6 +10,7 @@ from dataplane.link_state import get_link
 from dataplane.namespace import inside
 from dataplane.netlink import NetlinkSocket
 from dataplane.ports.packet import owned
+from dataplane.ports.unread import UnreadFrames
 
 TUN_DEVICE = "/dev/net/tun"
 # linux/if_tun.h
@@ -55,14 +56,23 @@ class TapPort:
             if link is None:
                 raise OSError(f"no TAP device {interface}: it went away as soon as it was made")
             self.ifindex = link.ifindex
+            self._unread = UnreadFrames(netlink, self.ifindex)
             self.set_carrier(False)
         except BaseException:
             self.close()
             raise
 
     def set_carrier(self, up: bool) -> None:
+        if not up:
+            self._unread.lose_carrier()
         fcntl.ioctl(self._descriptor, TUNSETCARRIER, struct.pack("i", up))
         get_link(self._netlink, self.ifindex)
+        if up:
+            self._unread.gain_carrier()
+
+    def unread(self) -> int:
+        """What did not fit in the device's queue, 1000 frames or what `ip link` shows as its qlen."""
+        return self._unread.count()
 
     def leave(self) -> None:
         """Lets the device outlive its descriptor, without carrier, until its namespace ends."""

@@ -10,6 +10,7 @@ from dataplane.link_state import LinkState, delete_link, get_link, new_veth_pair
 from dataplane.namespace import NAMESPACE_DIRECTORY, UnnamedNamespace, inside, open_namespace
 from dataplane.netlink import NetlinkSocket
 from dataplane.ports.ethtool import send_whole_frames
+from dataplane.ports.unread import UnreadFrames, dropped_frames
 
 
 class VethNamespace:
@@ -78,6 +79,7 @@ class VethPort:
             if link is None:
                 raise OSError(f"no interface {interface}: it went away as soon as it was made")
             self.ifindex = link.ifindex
+            self._unread = UnreadFrames(netlink, self.ifindex)
             self.maximum_mtu = link.maximum_mtu  # an XDP program at the other end limits it
             # Our end takes all that the node's end may send: what is too long is for the wire to count.
             here.netlink.execute([set_link(self._engine_end, mtu=link.maximum_mtu)])
@@ -86,10 +88,18 @@ class VethPort:
             raise
 
     def set_carrier(self, up: bool) -> None:
+        if not up:
+            self._unread.lose_carrier()
         refusals = self._here.netlink.execute([set_admin_up(self._engine_end, up)])
         if refusals:
             raise OSError(refusals[0].errno, refusals[0].reason)
         get_link(self._netlink, self.ifindex)  # the kernel tells of it at once, see TapPort
+        if up:
+            self._unread.gain_carrier()
+
+    def unread(self) -> int:
+        """What found no room at our end; behind a packet socket that is not told."""
+        return self._unread.count() + dropped_frames(self._here.netlink, self._engine_end)[0]
 
     def leave(self) -> None:
         """Leaves the pair to the end of its namespaces, which are taken away with all in them at once."""

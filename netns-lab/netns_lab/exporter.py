@@ -1,7 +1,8 @@
 """`quadlink metrics`: reads labs from outside and answers Prometheus.
 
 Counters come out of shared memory, carriers from the engine's events. The engine is asked for its links only
-when the lab's plan has changed, the controller once a scrape for its BGP sessions.
+when the lab's plan has changed; once a scrape it counts what it had no time to read, and the controller is
+asked for its BGP sessions.
 """
 
 import os
@@ -64,6 +65,8 @@ class LabSource:
     def _read_links(self) -> list[LinkReading] | None:
         try:
             engine = self._listen()
+            with asked_engine(self._directory) as asked:
+                asked.count_unread()
         except (OSError, LabError):
             self.close()
             return None

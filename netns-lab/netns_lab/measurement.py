@@ -30,6 +30,7 @@ from netns_lab.plan import Family
 from netns_lab.prediction import NOTHING, Failed, Pair, partitioned
 from netns_lab.recording import Recording
 from netns_lab.timeline import Milestone, Step, milestones
+from netns_lab.unread import unread_doubts
 
 NS_PER_MS, NS_PER_US, MS_PER_S = 1e6, 1e3, 1e3
 REPORT = "report.json"
@@ -201,6 +202,7 @@ class Measurement:
         it, found = self.recording, []
         if it.instrument_lost:
             found.append(f"the receiver itself lost {it.instrument_lost} packets: loss is no proof here")
+        found += unread_doubts(it.unread)
         before = delivery(it.sent, self.rx_ns, it.begin_ns, it.t_ns - self._in_flight_ns)
         if before.lost:
             found.append(f"{before.lost} of {before.sent} packets were lost before the fault, without it")

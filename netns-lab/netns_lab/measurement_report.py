@@ -60,6 +60,7 @@ def document(measurement: Measurement) -> dict[str, Any]:
             for path in measurement.uncovered
         ],
         "instrument_lost": it.instrument_lost,
+        "unread": dict(it.unread),
         "capture_dropped": it.capture_dropped,
         "doubts": measurement.doubts(),
         "timeline": [

@@ -1,5 +1,6 @@
 """`quadlink probe`: packets between two nodes, both ways, and what became of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -7,10 +8,13 @@ from dataplane import descriptors
 from dataplane.probes.flows import Flow
 from dataplane.probes.load import Load
 from dataplane.probes.statistics import ProbeStatistics, StatisticsSession, WayStatistics
-from netns_lab.directory import LabError
+from netns_lab.directory import LabDirectory, LabError
 from netns_lab.output import Output
 from netns_lab.plan import IpVersion, LabPlan
 from netns_lab.probe_flows import flow_between
+from netns_lab.running_links import asked_engine
+from netns_lab.state import load_plan
+from netns_lab.unread import UnreadWatch, unread_doubts
 
 DESTINATION_PORT = 9001
 FIRST_SOURCE_PORT = 10000
@@ -28,6 +32,8 @@ class Measured:
     lab: str
     load: Load
     statistics: ProbeStatistics
+    unread: Mapping[str, int]
+    """By sending node and link, frames of any kind that the engine had no time to read."""
 
     @property
     def passed(self) -> bool:
@@ -46,6 +52,7 @@ class Measured:
             "lateness": self.statistics.lateness.as_json(),
             "send_errors": self.statistics.send_errors,
             "instrument_lost": self.statistics.instrument_lost,
+            "unread": dict(self.unread),
         }
 
     def doubts(self) -> list[str]:
@@ -58,13 +65,16 @@ class Measured:
             )
         if lost := self.statistics.instrument_lost:
             found.append(f"the receiver itself lost {lost} datagrams: loss is no proof here")
+        found += unread_doubts(self.unread)
         if self.statistics.send_errors:
             reasons = ", ".join(f"{count} {name}" for name, count in self.statistics.send_errors.items())
             found.append(f"the kernel refused packets ({reasons}); they count as lost")
         return found
 
 
-def measure(plan: LabPlan, nodes: tuple[str, str], family: IpVersion, flows: int, load: Load) -> Measured:
+def measure(
+    directory: LabDirectory, nodes: tuple[str, str], family: IpVersion, flows: int, load: Load
+) -> Measured:
     """Sends `load`, half of it each way, over `flows` each way; ends in time also where the sender is late.
 
     Raises LabError for nodes or flows that cannot be, OSError where a socket cannot be had.
@@ -73,13 +83,16 @@ def measure(plan: LabPlan, nodes: tuple[str, str], family: IpVersion, flows: int
         raise LabError(f"probe: found {nodes[0]} twice, expected two nodes")
     if not 1 <= flows <= MOST_FLOWS:
         raise LabError(f"--flows: found {flows}, expected 1 to {MOST_FLOWS}")
+    plan = load_plan(directory)
     descriptors.allow_all()
     there, back = (_flows(plan, ends, family, flows) for ends in (nodes, nodes[::-1]))
     turns = [flow for pair in zip(there, back, strict=True) for flow in pair]
     both = [replace(flow, id=number) for number, flow in enumerate(turns)]
-    with StatisticsSession(both, load) as session:
-        session.wait(load.duration_s + LATE_S)
-        return Measured(plan.name, load, session.stop(LAST_PACKETS_S))
+    with asked_engine(directory) as engine:
+        unread = UnreadWatch(engine, directory)
+        with StatisticsSession(both, load) as session:
+            session.wait(load.duration_s + LATE_S)
+            return Measured(plan.name, load, session.stop(LAST_PACKETS_S), unread.rise())
 
 
 def _flows(plan: LabPlan, nodes: tuple[str, ...], family: IpVersion, count: int) -> list[Flow]:

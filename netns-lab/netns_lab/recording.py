@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -55,6 +55,8 @@ class Recording:
     """Of the lab, from begin_ns on, in order of time."""
     instrument_lost: int
     """Probes that arrived and that the receiver lost: where it is not 0, loss is no proof of an outage."""
+    unread: Mapping[str, int] = field(default_factory=dict)
+    """By sending node and link, frames of any kind that the engine had no time to read."""
 
     def between(self, t_ns: int, until_ns: int) -> Self:
         """The same with the act at another time, and ended earlier; what came before stays."""

@@ -27,6 +27,7 @@ from netns_lab.plan import LabPlan
 from netns_lab.probe_capture import ProbeCapture
 from netns_lab.probe_flows import Way, find_sites, in_turns, make_flows, reference_flow, way_of
 from netns_lab.recording import Recording
+from netns_lab.unread import UnreadWatch
 
 LEAST_FLOWS_EACH_WAY = 32
 MOST_FLOWS_EACH_WAY = 256
@@ -103,6 +104,7 @@ class Stopwatch:
 
         Raises LabError where the flows end before that.
         """
+        unread = UnreadWatch(self._engine, self._directory)
         with ProbeCapture(self._engine, self.plan, self._session.magic) as capture:
             begin_ns = time.monotonic_ns()
             time.sleep(OBSERVED_BEFORE_S)
@@ -135,6 +137,7 @@ class Stopwatch:
             capture_dropped=capture.dropped,
             events=self._events(begin_ns),
             instrument_lost=records.instrument_lost,
+            unread=unread.rise(),
         )
         return Measurement(recording)
 

@@ -194,6 +194,8 @@ class Views:
         documents = []
         controller = self._controller
         bfd = bfd_by_link(controller.plan, controller.guard.bfd, controller.now_ns())
+        if controller.engine is not None:
+            controller.engine.count_unread()
         for state in self._link_states():
             counters = self._counters_of(state)
             directions = direction_documents(state, counters, self.readings.recent(state.slot))

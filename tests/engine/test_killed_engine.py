@@ -1,11 +1,9 @@
 """An engine that is killed in the middle of traffic, and one that follows with the same given SAK."""
 
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,6 @@ import pytest
 
 from dataplane.captures.memory import CapturePoint
 from dataplane.captures.reader import CaptureReader
-from dataplane.client import EngineClient, EngineGone
 from dataplane.counters import map_counters
 from dataplane.links.link import LINK_SLOTS, LinkCounters
 from dataplane.links.secys import sci_of
@@ -22,6 +19,7 @@ from dataplane.macsec.ledger import BLOCK
 from dataplane.macsec.sak import Sak
 from tests.capturing import RING_OCTETS
 from tests.engine.bench import A_MAC
+from tests.engine.process import engine_process
 from tests.engine.test_tap import frame_of, link_specification, namespaces, raw_socket, set_link
 from tests.waiting import eventually
 
@@ -34,31 +32,6 @@ SNAP_OCTETS = 64
 ETHERTYPE, PN, SCI = slice(12, 14), slice(16, 20), slice(20, 28)
 MACSEC = b"\x88\xe5"
 SAK = Sak(bytes(range(32)))
-
-
-@contextmanager
-def engine_process(folder: Path) -> Iterator[tuple[EngineClient, subprocess.Popen[bytes]]]:
-    """An engine of its own process, with its ledger in the folder; killed at the end, if not before."""
-    paths = [folder / name for name in ("socket", "counters", "ledger")]
-    paths[0].unlink(missing_ok=True)
-    options = [word for path in paths for word in (f"--{path.name}", str(path))]
-    process = subprocess.Popen([sys.executable, "-m", "dataplane.service", *options])
-
-    clients: list[EngineClient] = []
-
-    def answers() -> bool:
-        with suppress(EngineGone):
-            clients.append(EngineClient(paths[0]))
-        return bool(clients)
-
-    try:
-        eventually(answers)
-        yield clients[0], process
-    finally:
-        process.kill()
-        process.wait()
-        for client in clients:
-            client.close()
 
 
 @contextmanager

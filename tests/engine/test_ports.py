@@ -13,7 +13,7 @@ from dataplane.links.specification import FaultMode, LinkSpecification, PortType
 from dataplane.ports.memory import MemoryPort
 from dataplane.ports.port import Port
 from tests.engine.bench import A_MAC, ARRIVAL_TIMEOUT_S, B_MAC, attend_until, descriptors, memory_ports
-from tests.engine.test_killed_engine import engine_process
+from tests.engine.process import engine_process
 from tests.engine.test_tap import (
     NAMESPACES,
     ip,

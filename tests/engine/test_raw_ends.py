@@ -25,7 +25,7 @@ from dataplane.macsec.secy import SecYConfig
 from dataplane.namespace import OWN_NAMESPACE
 from dataplane.ports.ethtool import ask
 from tests.engine.bench import A_MAC, ARRIVAL_TIMEOUT_S, B_MAC, attend_until
-from tests.engine.test_killed_engine import engine_process
+from tests.engine.process import engine_process
 from tests.engine.test_tap import (
     NAMESPACES,
     frame_of,

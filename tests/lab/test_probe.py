@@ -1,12 +1,16 @@
 """`quadlink probe` in a running lab: what it prints, and when it fails."""
 
 import json
+import os
+import signal
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.harness import Lab
+from tests.lab.harness import QUADLINK, Lab
 from tests.lab.two_hosts import two_hosts
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.lab
 QUICK = ("--rate", "2000", "--for", "200ms", "--flows", "20")
@@ -28,6 +32,7 @@ def test_every_packet_arrives_both_ways(lab: Lab, family: tuple[str, ...], how: 
     assert all(way["latency"]["count"] == 400 for way in told["ways"])
     assert told["latency_until"] == ("network stack" if how else "read")
     assert (told["packets_per_s"], told["instrument_lost"], told["send_errors"]) == (2000, 0, {})
+    assert told["unread"] == {}
 
 
 def test_the_table_has_a_row_for_each_way(lab: Lab) -> None:
@@ -49,6 +54,32 @@ def test_a_way_on_which_nothing_arrives_fails(lab: Lab) -> None:
     assert (there["lost"], back["lost"]) == (400, 0)
     assert there["longest_gap_ms"] > back["longest_gap_ms"]
     assert (there["latency"]["count"], "p50_us" in there["latency"]) == (0, False)
+
+
+def test_what_the_machine_loses_before_the_wire_is_told(lab: Lab) -> None:
+    def dropped() -> bool:
+        """Whether the kernels of both nodes had no room for frames."""
+        links = [lab.ip(node, "-s", "link", "show", "up", "type", "tun")[0] for node in "ab"]
+        return all(link["stats64"]["tx"]["dropped"] > 0 for link in links)
+
+    engine = lab.ask("links")["pids"]["engine"]
+    words = ("probe", "a", "b", "--rate", "20000", "--for", "3s", "--format", "json")
+    command = [str(QUADLINK), "--name", lab.name, *words]
+    before = lab.link("link")["tx_frames"]
+    probe = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    eventually(lambda: lab.ask("links")["links"][0]["tx_frames"] > before + 1000)
+    os.kill(engine, signal.SIGSTOP)
+    try:
+        eventually(dropped)
+    finally:
+        os.kill(engine, signal.SIGCONT)
+    answer, warning = probe.communicate(timeout=30)
+    told = json.loads(answer)
+    assert told["unread"].keys() == {"a on link", "b on link"}
+    # Neighbor discovery may be among it.
+    assert 0 < sum(told["unread"].values()) <= sum(way["lost"] for way in told["ways"]) + 10
+    assert "this machine lost frames before any wire" in warning
+    assert lab.link("link")["drops"]["unread"] == sum(told["unread"].values())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -143,5 +144,8 @@ def test_a_fault_is_watched_until_the_slowest_session_must_have_found_it() -> No
 
 def test_losses_before_the_fault_are_told() -> None:
     measurement = Measurement(record(lambda flow, at_ms: flow.id == 3 and -100 <= at_ms < -50))
+    unread = Measurement(replace(measurement.recording, unread={"aws-h1 on aws-lan1": 7}))
+    assert "(7 of aws-h1 on aws-lan1)" in unread.doubts()[0]
+    assert unread.as_json()["unread"] == {"aws-h1 on aws-lan1": 7}
     assert measurement.doubts()[0].startswith("10 of 2598 packets were lost before the fault")
     assert measurement.lost == 0

@@ -47,7 +47,6 @@ def probe(
     from dataplane.probes.load import Load
     from netns_lab.names import read_names
     from netns_lab.probing import measure, show
-    from netns_lab.state import load_plan
 
     need_root()
     directory = lab(name)
@@ -66,7 +65,7 @@ def probe(
         )
     except ValueError as error:
         raise LabError(f"probe: {error}") from None
-    measured = measure(load_plan(directory), ends, 6 if ipv6 else 4, flows, load)
+    measured = measure(directory, ends, 6 if ipv6 else 4, flows, load)
     show(measured, output(format))
     if not measured.passed:
         raise typer.Exit(EXIT_FAIL)
