@@ -5,6 +5,7 @@ Decides and keeps state; what it decides goes at once to the route table and the
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+from itertools import islice
 
 from control.bgp import commands
 from control.bgp.configuration import SpeakerConfig
@@ -93,6 +94,7 @@ class Router:
                 changed |= self._heard(session, event, now_ns)
         told_all = any(isinstance(event, SnapshotEnd) for event in events)
         moved = self._apply(changed, told_all)
+        self._send(list(self._take_in_what_has_room()))
         begun = {event.neighbor for event in events if isinstance(event, SessionUp)} & self.sessions.keys()
         self._send(
             [
@@ -322,6 +324,12 @@ class Router:
             session.warning = text
             self._on_warning(session)
         return set()
+
+    def _take_in_what_has_room(self) -> Iterator[str]:
+        """Commands that ask for what was left out of sessions that have withdrawn other prefixes since."""
+        for neighbor, left_out in self.rib.left_out.items():
+            if room := min(self.rib.room(neighbor), len(left_out)):
+                yield from commands.tell_again(neighbor, list(islice(left_out, room)))
 
     def _keep_down(self, event: Event) -> None:
         """Once the speaker has ended a session that is held, it is to know nothing of it."""

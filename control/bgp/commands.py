@@ -12,6 +12,7 @@ RELOAD = "reload"
 """Go by the configuration file as it is now (see exabgp.py)."""
 END_OF_RIB = "end-of-rib"
 _FORGET = "# forget neighbor "
+_TELL_AGAIN = "# tell again neighbor "
 
 MAXIMUM_PREFIXES_REACHED = 1
 ADMINISTRATIVE_SHUTDOWN = 2
@@ -60,6 +61,20 @@ def forget(neighbor: str) -> str:
 def forgotten(command: str) -> str | None:
     """The neighbor of such a command; None for any other."""
     return command.removeprefix(_FORGET) if command.startswith(_FORGET) else None
+
+
+def tell_again(neighbor: str, prefixes: Sequence[str]) -> Iterator[str]:
+    """For the helper: say once more what a neighbor has announced of these prefixes. To ExaBGP, comments."""
+    for start in range(0, len(prefixes), NLRI_PER_COMMAND):
+        yield " ".join([f"{_TELL_AGAIN}{neighbor}", *prefixes[start : start + NLRI_PER_COMMAND]])
+
+
+def asked_again(command: str) -> tuple[str, list[str]] | None:
+    """The neighbor and the prefixes of such a command; None for any other."""
+    if not command.startswith(_TELL_AGAIN):
+        return None
+    neighbor, *prefixes = command.removeprefix(_TELL_AGAIN).split()
+    return neighbor, prefixes
 
 
 def parse(command: str) -> tuple[str, str, str, list[str]] | None:

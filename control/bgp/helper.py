@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 
+from control.bgp import commands
 from control.bgp.event_lines import LineBuffer, encode
 from control.bgp.journal import Journal
 from control.bgp.messages import decode_message
@@ -164,8 +165,18 @@ class Helper:
             if not line.isascii() or not line.decode().isprintable():
                 print(f"helper: refused the command {line[:200]!r}", file=sys.stderr)
                 continue
-            self._journal.record_command(line.decode())
+            command = line.decode()
+            if (asked := commands.asked_again(command)) is not None:
+                again = b"".join(map(encode, self._journal.again(*asked)))
+                self._answer(client, again)
+                continue
+            self._journal.record_command(command)
             self._commands.append(line + b"\n")
+
+    def _answer(self, client: Client, data: bytes) -> None:
+        """Unless it is gone."""
+        if client in self._clients:
+            self._for_each([client], lambda client: client.events.append(data))
 
     def _accept(self) -> None:
         """Give a new client the snapshot, after every command its predecessors had already written."""

@@ -1,7 +1,7 @@
 """What the helper remembers, so that a controller that connects late, or again, learns what it missed."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from control.bgp import commands
@@ -86,6 +86,11 @@ class Journal:
                 for prefix in prefixes:
                     self._advertised[neighbor].pop(prefix, None)
 
+    def again(self, neighbor: str, prefixes: Sequence[str]) -> Iterator[Event]:
+        """What the neighbor has announced of these prefixes, as the events that would tell it now."""
+        routes = self._routes[neighbor]
+        yield from _announcements(neighbor, {it: routes[it] for it in prefixes if it in routes})
+
     def snapshot(self) -> Iterator[Event]:
         """Everything remembered, as the events that would have told it, then SnapshotEnd."""
         for neighbor, told in self._advertised.items():
@@ -94,8 +99,7 @@ class Journal:
         yield from self._restarts.values()
         for neighbor, state in self._sessions.items():
             yield state
-            for (family, next_hop, attributes), chunk in _chunks(self._routes[neighbor]):
-                yield Announce(neighbor, family, next_hop, attributes, chunk)
+            yield from _announcements(neighbor, self._routes[neighbor])
             for family in AddressFamily:
                 if family in self._complete[neighbor]:
                     yield EndOfRib(neighbor, family)
@@ -107,6 +111,11 @@ class Journal:
     def _forget(self, neighbor: str) -> None:
         self._routes[neighbor].clear()
         self._complete[neighbor].clear()
+
+
+def _announcements(neighbor: str, routes: dict[str, _Route]) -> Iterator[Event]:
+    for (family, next_hop, attributes), chunk in _chunks(routes):
+        yield Announce(neighbor, family, next_hop, attributes, chunk)
 
 
 def _chunks(by_prefix: dict[str, _Value]) -> Iterator[tuple[_Value, tuple[str, ...]]]:

@@ -144,10 +144,10 @@ class LimitAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MaximumPrefixes:
-    """How many prefixes that import policy accepts one session may bring.
+    """How many prefixes one session may bring, before import policy but for loops (RFC 4486, section 4).
 
-    Above it: take them and say so once; leave out what is above; or end the session with Cease subcode 1
-    (RFC 4486) and let it not come back by itself. Raises ValueError.
+    Above it: take them and say so once; leave out what is above until others are withdrawn; or end the
+    session with Cease subcode 1 and let it not come back by itself. Raises ValueError.
     """
 
     count: int

@@ -18,7 +18,7 @@ from control.bgp.model import (
     SessionUp,
     Withdraw,
 )
-from control.bgp.policy import LimitAction, by_term
+from control.bgp.policy import LimitAction, MaximumPrefixes, by_term
 
 MAXIMUM_PATHS = 64
 
@@ -58,8 +58,10 @@ class Rib:
         self._choices: WeakValueDictionary[tuple[Path, ...], _Choice] = WeakValueDictionary()
         self._counts: Counter[str] = Counter()
         self._stale: dict[str, set[str]] = {}
-        self.refused: Counter[str] = Counter()
-        """By neighbor, how many prefixes of its session were left out, being more than agreed."""
+        self._rejected: dict[str, set[str]] = {}
+        """Of neighbors with a maximum, what policy rejects: they announce it all the same."""
+        self.left_out: dict[str, dict[str, None]] = {}
+        """Of neighbors that announce more than agreed, what was not taken in, in order."""
         self.above_limit: set[str] = set()
         """Neighbors whose session has brought more prefixes than agreed."""
 
@@ -69,18 +71,19 @@ class Rib:
             case Announce(neighbor, _, next_hop, attributes, prefixes):
                 return self._announced(self._neighbors[neighbor], next_hop, attributes, prefixes)
             case Withdraw(neighbor, _, prefixes):
+                self._forget(neighbor, prefixes)
                 return self._put(neighbor, None, prefixes)
             case EndOfRib(neighbor):
                 return self._put(neighbor, None, self._stale.pop(neighbor, ()))
             case SessionUp(neighbor) | SessionDown(neighbor, _):
                 self._stale.pop(neighbor, None)
-                self.above_limit.discard(neighbor)
-                self.refused.pop(neighbor, None)
+                self._begin(neighbor)
                 return self._put(neighbor, None, list(self._table)) if self._counts[neighbor] else set()
         return set()
 
     def keep(self, neighbor: str) -> None:
         """Keep the paths of a neighbor that restarts until End-of-RIB, or news of each (RFC 4724)."""
+        self._begin(neighbor)
         self._stale[neighbor] = set(self.prefixes_from(neighbor))
 
     def drain(self, neighbors: frozenset[str]) -> set[str]:
@@ -134,9 +137,10 @@ class Rib:
     def lacking(self, neighbor: str, attributes: PathAttributes, prefixes: Sequence[str]) -> list[str]:
         """Of prefixes that this neighbor announces so, those to be taken in that have not been heard yet, or
         not whether they are to be used last."""
-        if neighbor in self.above_limit:
+        if self._is_loop(attributes):
             return []
         lacking = []
+        left_out = self.left_out.get(neighbor, {})
         for accepted, part in self._imported(self._neighbors[neighbor], attributes, prefixes):
             if accepted is None:
                 continue
@@ -146,13 +150,19 @@ class Rib:
                 if choice not in has_path:
                     heard = (path.attributes for path in choice.paths if path.neighbor == neighbor)
                     has_path[choice] = any(_is_last(it) == _is_last(accepted) for it in heard)
-                if not has_path[choice]:
+                if not has_path[choice] and prefix not in left_out:
                     lacking.append(prefix)
         return lacking
 
     def prefix_count(self, neighbor: str) -> int:
         """How many these are."""
         return self._counts[neighbor]
+
+    def room(self, neighbor: str) -> int:
+        """How many more prefixes this neighbor may announce, which has a maximum."""
+        limit = self._neighbors[neighbor].settings.maximum_prefixes
+        assert limit is not None
+        return max(0, limit.count - self._counts[neighbor] - len(self._rejected.get(neighbor, ())))
 
     def paths(self, prefix: str) -> tuple[Path, ...]:
         """Every path, best or not, by neighbor address."""
@@ -162,28 +172,33 @@ class Rib:
         return next((path for path in self.paths(prefix) if path.neighbor == neighbor), None)
 
     def _announced(
-        self, neighbor: NeighborConfig, next_hop: str, attributes: PathAttributes, prefixes: tuple[str, ...]
+        self, neighbor: NeighborConfig, next_hop: str, attributes: PathAttributes, prefixes: Sequence[str]
     ) -> set[str]:
         peer, internal = neighbor.peer_address, neighbor.peer_asn == self._asn
         if peer in self._stale:
             self._stale[peer].difference_update(prefixes)
+        if self._is_loop(attributes):
+            self._forget(peer, prefixes)
+            return self._put(peer, None, prefixes)
+        limit = neighbor.settings.maximum_prefixes
+        if limit is not None:
+            prefixes = self._within_limit(neighbor, limit, prefixes)
         changed: set[str] = set()
         for accepted, part in self._imported(neighbor, attributes, prefixes):
             if accepted is None:  # the path that it replaces is gone too
                 changed |= self._put(peer, None, part)
+                if limit is not None:
+                    self._rejected.setdefault(peer, set()).update(part)
                 continue
             preference = self._preference(peer, accepted)
             path = Path(peer, next_hop, accepted, preference, internal, neighbor.peer_router_id)
-            changed |= self._put(peer, path, self._within_limit(neighbor, part))
+            changed |= self._put(peer, path, part)
         return changed
 
     def _imported(
         self, neighbor: NeighborConfig, attributes: PathAttributes, prefixes: Sequence[str]
     ) -> Iterator[tuple[PathAttributes | None, Sequence[str]]]:
-        """What import policy makes of an announcement; None of what is no path, a loop among it."""
-        if self._is_loop(attributes):
-            yield None, prefixes
-            return
+        """What import policy makes of an announcement that is no loop; None of what it rejects."""
         if neighbor.peer_asn != self._asn:
             # RFC 4271 section 5.1.5, RFC 4456 section 8: a matter of the AS that sends it
             attributes = replace(attributes, local_pref=None, originator_id=None, cluster_list=())
@@ -204,21 +219,38 @@ class Rib:
             return 0
         return DEFAULT_LOCAL_PREF if attributes.local_pref is None else attributes.local_pref
 
-    def _within_limit(self, neighbor: NeighborConfig, prefixes: Sequence[str]) -> Sequence[str]:
-        """Those to take in: prefixes that are held already, and others up to the maximum."""
-        limit, peer = neighbor.settings.maximum_prefixes, neighbor.peer_address
-        if limit is None or self._counts[peer] + len(prefixes) <= limit.count:
-            return prefixes
-        fresh = [prefix for prefix in prefixes if self._path(prefix, peer) is None]
-        room = limit.count - self._counts[peer]
+    def _within_limit(
+        self, neighbor: NeighborConfig, limit: MaximumPrefixes, prefixes: Sequence[str]
+    ) -> Sequence[str]:
+        """Those to take in: prefixes that are known already, and others up to the maximum."""
+        peer = neighbor.peer_address
+        room, rejected = self.room(peer), self._rejected.get(peer, set())
+        if len(prefixes) > room:
+            fresh = [it for it in prefixes if it not in rejected and self._path(it, peer) is None]
+        else:
+            fresh = []
+        self._forget(peer, prefixes)
         if len(fresh) <= room:
             return prefixes
         self.above_limit.add(peer)
         if limit.action is LimitAction.WARN:
             return prefixes
-        left_out = set(fresh[max(room, 0) :])
-        self.refused[peer] += len(left_out)
+        left_out = dict.fromkeys(fresh[room:])
+        self.left_out.setdefault(peer, {}).update(left_out)
         return [prefix for prefix in prefixes if prefix not in left_out]
+
+    def _forget(self, neighbor: str, prefixes: Iterable[str]) -> None:
+        """What was known of these prefixes that are not taken in."""
+        if neighbor in self._rejected:
+            self._rejected[neighbor].difference_update(prefixes)
+        for prefix in prefixes if neighbor in self.left_out else ():
+            self.left_out[neighbor].pop(prefix, None)
+
+    def _begin(self, neighbor: str) -> None:
+        """A session begins, or is no more: nothing is known of what it announces."""
+        self.above_limit.discard(neighbor)
+        self._rejected.pop(neighbor, None)
+        self.left_out.pop(neighbor, None)
 
     def _put(self, neighbor: str, path: Path | None, prefixes: Iterable[str]) -> set[str]:
         """Make `path` the neighbor's only one to these prefixes; None: it has none."""

@@ -26,7 +26,9 @@ def session_document(router: Router, node: str, session: Session, now_ns: int) -
         "state": "established" if session.up else "down",
         "since_s": round((now_ns - session.since_ns) / NS_PER_S, 1) if session.since_ns else 0.0,
         "prefixes": router.rib.prefix_count(session.neighbor),
-        "maximum_prefixes": _limit(settings.maximum_prefixes, router.rib.refused[session.neighbor]),
+        "maximum_prefixes": _limit(
+            settings.maximum_prefixes, len(router.rib.left_out.get(session.neighbor, ()))
+        ),
         "policy": _policy(settings),
         "warning": session.warning,
         "reason": session.reason,

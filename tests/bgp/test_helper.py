@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -161,6 +162,24 @@ def test_what_was_told_is_in_the_next_snapshot(program: Program) -> None:
     program.stdout.readline()
     told = Advertised("10.0.0.1", "next-hop self", ("10.1.0.0/16", "10.2.0.0/16"))
     assert program.connect().snapshot() == [told, SnapshotEnd()]
+
+
+def test_what_a_neighbor_announced_is_told_again_to_who_asks(program: Program) -> None:
+    one, other = program.connect(), program.connect()
+    for client in (one, other):
+        assert client.snapshot() == [SnapshotEnd()]
+    program.write(UP + UPDATE)
+    for client in (one, other):
+        assert client.event() == SessionUp(NEIGHBOR)
+    announced = one.event()
+    assert announced == other.event()
+    assert isinstance(announced, Announce)
+    (prefix,) = announced.prefixes[:1]
+    asked = commands.tell_again(NEIGHBOR, [prefix, "203.0.113.0/24"])
+    one.send("".join(f"{line}\n" for line in asked).encode())
+    assert one.event() == replace(announced, prefixes=(prefix,))
+    program.write(DOWN)
+    assert isinstance(other.event(), SessionDown)
 
 
 def test_what_a_client_wrote_before_it_went_is_carried_out_though_news_came_first(program: Program) -> None:

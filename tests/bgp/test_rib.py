@@ -216,7 +216,8 @@ def test_more_prefixes_than_agreed_are_counted_and_left_out_if_asked(action: Lim
     rib.receive(flood(50, 150))
     assert rib.prefix_count("10.0.0.1") == kept
     assert rib.above_limit == {"10.0.0.1"}
-    assert rib.refused["10.0.0.1"] == 200 - kept
+    rib.receive(flood(100, 100))
+    assert list(rib.left_out.get("10.0.0.1", ())) == list(MANY[kept:200])
     # What is held may change, and what is withdrawn makes room.
     changed = replace(flood(0, 1), attributes=PathAttributes(Origin.EGP, (65001,)))
     assert rib.receive(changed) == {MANY[0]}
@@ -224,8 +225,25 @@ def test_more_prefixes_than_agreed_are_counted_and_left_out_if_asked(action: Lim
     rib.receive(flood(900, 10))
     assert rib.prefix_count("10.0.0.1") == kept - 40
     rib.receive(SessionDown("10.0.0.1", ""))
-    assert (rib.above_limit, rib.refused["10.0.0.1"]) == (set(), 0)
+    assert (rib.above_limit, rib.left_out) == (set(), {})
     assert set(rib.prefixes()) == set()
+
+
+def test_what_policy_rejects_counts_as_announced_and_a_loop_does_not() -> None:
+    terms = (Term((PrefixRange.parse("10.0.0.0/24"),), accept=False),)
+    rib = Rib(config(n1=NeighborSettings(terms, maximum_prefixes=MaximumPrefixes(10, LimitAction.DISCARD))))
+    rib.receive(replace(flood(500, 50), attributes=PathAttributes(Origin.IGP, (65001, LOCAL_ASN))))
+    assert rib.room("10.0.0.1") == 10
+    for _ in range(2):
+        rib.receive(flood(0, 10))
+        assert (rib.prefix_count("10.0.0.1"), rib.room("10.0.0.1")) == (9, 0)
+    assert not rib.above_limit
+    rib.receive(flood(10, 2))
+    assert list(rib.left_out["10.0.0.1"]) == [*MANY[10:12]]
+    rib.receive(Withdraw("10.0.0.1", FAMILY, (MANY[0], MANY[11])))
+    assert (rib.room("10.0.0.1"), list(rib.left_out["10.0.0.1"])) == (1, [MANY[10]])
+    rib.receive(flood(10, 1))
+    assert (rib.room("10.0.0.1"), rib.prefix_count("10.0.0.1"), list(rib.left_out["10.0.0.1"])) == (0, 10, [])
 
 
 def test_prefixes_with_the_same_paths_share_one_choice() -> None:

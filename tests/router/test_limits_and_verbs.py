@@ -5,10 +5,22 @@ from dataclasses import replace
 import pytest
 
 from control.bgp import commands
-from control.bgp.model import SessionDown, SessionUp
+from control.bgp.model import SessionDown, SessionUp, Withdraw
 from control.bgp.policy import LimitAction, MaximumPrefixes, NeighborSettings
 from control.routes.model import NextHop
-from tests.router.setting import DISTANT, FAR, INTERIOR, MANY, NEAR, OTHER_AS, OVER, WAYS, Setting, announce
+from tests.router.setting import (
+    DISTANT,
+    FAR,
+    INTERIOR,
+    MANY,
+    NEAR,
+    OTHER_AS,
+    OVER,
+    V4,
+    WAYS,
+    Setting,
+    announce,
+)
 
 
 def limited(limit: MaximumPrefixes) -> Setting:
@@ -133,6 +145,20 @@ def test_a_warning_is_given_once_a_session(action: LimitAction) -> None:
     assert len(setting.kernel.routes) == len(INTERIOR) + (1000 if action is LimitAction.WARN else 100)
     setting.receive(SessionDown(OTHER_AS, ""), SessionUp(OTHER_AS), announce(OTHER_AS, *MANY))
     assert len(setting.warnings) == 2
+
+
+def test_what_was_left_out_is_asked_for_once_there_is_room() -> None:
+    setting = limited(MaximumPrefixes(100, LimitAction.DISCARD))
+    setting.receive(announce(OTHER_AS, *MANY[:103]))
+    setting.take()
+    setting.receive(Withdraw(OTHER_AS, V4, (*MANY[:2], MANY[100])))
+    assert [line for line in setting.take() if "tell again" in line] == [
+        f"# tell again neighbor {OTHER_AS} {MANY[101]} {MANY[102]}"
+    ]
+    setting.receive(announce(OTHER_AS, *MANY[101:103]))
+    assert setting.hops(MANY[102]) == {NextHop(OTHER_AS, 10)}
+    setting.receive(Withdraw(OTHER_AS, V4, MANY[:10]))
+    assert not [line for line in setting.take() if "tell again" in line]
 
 
 def test_reset_asks_for_an_administrative_reset() -> None:

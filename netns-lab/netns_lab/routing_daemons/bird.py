@@ -153,7 +153,8 @@ def _changes(term: Term, nearest_asn: int) -> Iterator[str]:
 
 def _limit(maximum: MaximumPrefixes | None) -> Iterator[str]:
     if maximum is not None:
-        yield f"import limit {maximum.count} action {ACTIONS[maximum.action]};"
+        yield "import keep filtered;"  # the limit counts what is kept, and what policy rejects belongs to it
+        yield f"receive limit {maximum.count} action {ACTIONS[maximum.action]};"
 
 
 def _range(entry: PrefixRange) -> str:

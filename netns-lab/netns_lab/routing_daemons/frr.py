@@ -118,7 +118,8 @@ def _address_family(node: NodePlan, family: Family, sessions: Sequence[SessionPl
 def _limit(maximum: MaximumPrefixes | None) -> Iterator[str]:
     if maximum is not None:
         warning = " warning-only" if maximum.action is LimitAction.WARN else ""
-        yield f"maximum-prefix {maximum.count}{warning}"
+        yield "soft-reconfiguration inbound"
+        yield f"maximum-prefix {maximum.count}{warning} force"
 
 
 def _terms(local: SessionEnd, way: str) -> tuple[Term, ...]:
