@@ -4,7 +4,6 @@ Decides and keeps state; what it decides goes at once to the route table and the
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import replace
 from itertools import islice
 
 from control.bgp import commands
@@ -35,7 +34,8 @@ from control.session import Session, SessionChange
 class Router:
     """Sessions in, routes and announcements out. One for each node that speaks BGP.
 
-    `interior` are the routes inside its AS, by prefix. `configure` gives the speaker another configuration.
+    `interior` are the routes inside its AS, by prefix. `configure` gives the speaker another configuration:
+    it begins with `config` without the sessions that are held.
     """
 
     def __init__(
@@ -72,6 +72,8 @@ class Router:
         self._on_warning = on_warning
         self._restarts = Restarts()
         self._export = Export(config, self.originated)
+        for neighbor in self.held:
+            self._export.hold(neighbor)
         self._report(routes.originate(self.originated))
         # What an earlier router installed waits for all else: apart from it, it would need groups of its own.
         self._install([prefix for prefix in interior if routes.fib.group_id(prefix) is None])
@@ -104,6 +106,11 @@ class Router:
             ]
         )
         return moved
+
+    @property
+    def held(self) -> set[str]:
+        """The neighbors that the speaker is not to speak to until `reset`."""
+        return {name for name, session in self.sessions.items() if session.held}
 
     def next_deadline_ns(self) -> int | None:
         """When to `advance`; None: not before the next event."""
@@ -341,8 +348,7 @@ class Router:
                 self._configure_speaker()
 
     def _configure_speaker(self) -> None:
-        spoken_to = [peer for peer in self.config.neighbors if not self.sessions[peer.peer_address].held]
-        self._configure(replace(self.config, neighbors=tuple(spoken_to)))
+        self._configure(self.config.without(self.held))
 
     def _report(self, refused: Iterable[Refused]) -> None:
         for refusal in refused:

@@ -6,8 +6,8 @@ base64 so that any octets of theirs stay one word of the file.
 """
 
 import base64
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv6Address
 from pathlib import Path
 
@@ -76,6 +76,11 @@ class SpeakerConfig:
             _check_policy(neighbor, internal=neighbor.peer_asn == self.asn)
             if peers.count(neighbor.peer_address) > 1:
                 raise ValueError(f"expected each peer address once, found {neighbor.peer_address} twice")
+
+    def without(self, neighbors: Collection[str]) -> "SpeakerConfig":
+        """The same, but for the sessions with these."""
+        others = [neighbor for neighbor in self.neighbors if neighbor.peer_address not in neighbors]
+        return replace(self, neighbors=tuple(others))
 
 
 def configuration_text(config: SpeakerConfig, helper: Sequence[str]) -> str:

@@ -121,6 +121,10 @@ class LabDirectory:
         """The faults that are active."""
         return self.path / "faults.json"
 
+    def held_sessions(self, node: str) -> Path:
+        """The sessions of a router that are kept down until they are reset."""
+        return self.path / f"{node}.held.json"
+
     @property
     def lost_paths(self) -> Path:
         """What BFD found lost and not up again, for the next guard."""

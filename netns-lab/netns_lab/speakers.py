@@ -19,6 +19,7 @@ from control.session import Session, SessionChange
 from dataplane.lines import Document
 from netns_lab.directory import LabDirectory
 from netns_lab.event_log import EventKind, EventLog
+from netns_lab.held_sessions import recall, remember
 from netns_lab.plan import LabPlan, NodePlan
 from netns_lab.processes import daemon_environment
 
@@ -60,9 +61,11 @@ class LabRouter:
             for family, usable in state.families.items()
             if not usable
         ]
-        config = speaker_config(plan, node)
+        config, sessions = speaker_config(plan, node), sessions_of(plan, node, self.interfaces)
+        self._held_file = directory.held_sessions(node.name)
+        recall(self._held_file, sessions, config)
         self.speaker = Speaker(
-            config,
+            config.without({session.neighbor for session in sessions if session.held}),
             namespace=node.namespace,
             directory=directory.path,
             environment=daemon_environment(directory.mark),
@@ -71,14 +74,14 @@ class LabRouter:
         )
         self.router = Router(
             config,
-            sessions_of(plan, node, self.interfaces),
+            sessions,
             originate,
             RouteTable(self._kernel, down, hear),
             self.speaker.send,
             self._session_changed,
             self._refused,
             interior=self._interior,
-            configure=self.speaker.configure,
+            configure=self._configure,
             on_warning=self._warned,
         )
         self.replayed = False
@@ -127,6 +130,7 @@ class LabRouter:
     async def stop(self) -> None:
         """Ends the ExaBGP child and removes the routes that BGP brought."""
         await self.speaker.stop()
+        self._held_file.unlink(missing_ok=True)
         self.router.remove_routes()
         await self.detach()
 
@@ -174,6 +178,11 @@ class LabRouter:
             self._log.add(EventKind.ROUTES_MOVED, name, text, change.moved_ns, interface=interface)
         subcode = commands.BFD_DOWN if reason == Witness.BFD else commands.OTHER_CONFIGURATION_CHANGE
         self.router.end_sessions(change.ifindex, f"{interface}: {reason}", self._now_ns(), subcode)
+
+    def _configure(self, config: SpeakerConfig) -> None:
+        """Has the speaker go by it; the next controller is to keep down whom it leaves out."""
+        remember(self._held_file, self.router.sessions.values(), self.router.config)
+        self.speaker.configure(config)
 
     def _events(self, events: Sequence[Event]) -> None:
         self._hear()

@@ -21,7 +21,13 @@ pytestmark = pytest.mark.lab
 SQUARE = """
 name: {name}
 nodes:
-  west: {{bgp: {{asn: 64512, announce: [10.1.0.0/16, "fd01::/48"], bfd: false, hold_time: 10s}}}}
+  west:
+    bgp:
+      asn: 64512
+      announce: [10.1.0.0/16, "fd01::/48"]
+      bfd: false
+      hold_time: 10s
+      neighbors: {{north: {{maximum_prefixes: 100}}}}
   north:
     groups: [site]
     bgp: {{asn: 64513, bfd: false, hold_time: 10s}}
@@ -174,6 +180,29 @@ def test_faults_of_a_router_are_undone_and_leave_the_others(square: Lab) -> None
     eventually(lambda: square.paths("west", "198.18.0.49/32") == 0)
     square.json("heal")
     eventually(lambda: node(square, "south")["exabgp_pid"] not in (exabgp, None))
+
+
+def test_a_session_that_brought_too_much_is_kept_down_by_the_next_controller_too(square: Lab) -> None:
+    def limited() -> list[tuple[str, ...]]:
+        """The sessions of west with north."""
+        sessions = square.json("inspect", "bgp")["sessions"]
+        ours = [session for session in sessions if (session["node"], session["peer"]) == ("west", "north")]
+        return [(session["state"], session["reason"], session["warning"]) for session in ours]
+
+    configuration = square.directory.path / "west.exabgp.conf"
+    all_of_them = configuration.read_text()
+    square.run("fail", "bgp", "north", "--mode", "flood", "--count", "200")
+    eventually(lambda: configuration.read_text() != all_of_them)
+    without = configuration.read_text()
+    square.run("heal", "bgp", "north")
+    before = limited()
+    assert [state for state, _, _ in before] == ["down", "established"]
+    assert "until it is reset" in before[0][2]
+    kill_controller(square)
+    assert (limited(), configuration.read_text()) == (before, without)
+    square.run("fail", "bgp", "west:north")
+    eventually(lambda: [state for state, _, _ in limited()] == ["established"] * 2, WAIT_S)
+    assert configuration.read_text() == all_of_them
 
 
 @pytest.mark.long

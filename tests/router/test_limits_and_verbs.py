@@ -1,13 +1,18 @@
 """What a router does when it is asked to, when a neighbor goes too far, and inside its own AS."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from netns_lab.held_sessions import recall, remember
 
 from control.bgp import commands
-from control.bgp.model import SessionDown, SessionUp, Withdraw
+from control.bgp.model import Advertised, SessionDown, SessionUp, SnapshotEnd, Withdraw
 from control.bgp.policy import LimitAction, MaximumPrefixes, NeighborSettings
 from control.routes.model import NextHop
+from control.routes.model_kernel import ModelKernel
+from control.routes.table import RouteTable
+from control.session import Session
 from tests.router.setting import (
     DISTANT,
     FAR,
@@ -16,10 +21,13 @@ from tests.router.setting import (
     NEAR,
     OTHER_AS,
     OVER,
+    OWN,
     V4,
     WAYS,
     Setting,
     announce,
+    make_router,
+    make_sessions,
 )
 
 
@@ -145,6 +153,42 @@ def test_a_warning_is_given_once_a_session(action: LimitAction) -> None:
     assert len(setting.kernel.routes) == len(INTERIOR) + (1000 if action is LimitAction.WARN else 100)
     setting.receive(SessionDown(OTHER_AS, ""), SessionUp(OTHER_AS), announce(OTHER_AS, *MANY))
     assert len(setting.warnings) == 2
+
+
+def test_the_next_router_knows_which_sessions_are_held_unless_more_is_agreed(tmp_path: Path) -> None:
+    held = tmp_path / "r1.held.json"
+    setting = limited(MaximumPrefixes(100))
+    setting.receive(announce(OTHER_AS, *MANY))
+    (session,) = (it for it in setting.router.sessions.values() if it.held)
+    remember(held, setting.router.sessions.values(), setting.config)
+
+    def recalled(limit: MaximumPrefixes) -> list[Session]:
+        sessions = make_sessions()
+        recall(held, sessions, limited(limit).config)
+        return [it for it in sessions if it.held]
+
+    assert recalled(MaximumPrefixes(100)) == [session]
+    assert recalled(MaximumPrefixes(2000)) == []
+    lines: list[str] = []
+    routes = RouteTable(ModelKernel())
+    after = make_router(
+        setting.config,
+        [session],
+        [OWN],
+        routes,
+        lines.extend,
+        interior={},
+        configure=setting.configured.append,
+    )
+    assert setting.config.without(after.held) == replace(
+        setting.config, neighbors=setting.config.neighbors[1:]
+    )
+    after.receive([Advertised(OTHER_AS, "next-hop self", (OWN,)), SnapshotEnd()], 3)
+    assert commands.forget(OTHER_AS) in lines
+    assert not any(OTHER_AS in line for line in lines if " announce " in line)
+    for unreadable in ("{", "[]", '{"169.254.0.1": 7}'):
+        held.write_text(unreadable)
+        assert recalled(MaximumPrefixes(100)) == []
 
 
 def test_what_was_left_out_is_asked_for_once_there_is_room() -> None:
