@@ -1,7 +1,14 @@
 """Which frames are traffic: of these none may be on its way when a link is cut for maintenance."""
 
+import asyncio
+import time
+from types import SimpleNamespace
+from unittest.mock import MagicMock
+
+import numpy as np
 import pytest
-from netns_lab.faults.traffic import is_control
+from netns_lab.faults import traffic
+from netns_lab.faults.traffic import QUIET_POLLS, is_control, left_over
 
 MACS = bytes(12)
 
@@ -45,3 +52,24 @@ def test_bgp_bfd_and_who_is_on_the_link_are_no_traffic(frame: bytes, control: bo
 def test_the_same_over_ipv6(next_header: int, payload: bytes, control: bool) -> None:
     frame = MACS + bytes.fromhex("86dd") + bytes(6) + bytes((next_header,)) + bytes(33) + payload
     assert is_control(frame) is control
+
+
+def test_a_machine_that_stands_still_does_not_make_traffic_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers read what waits in the devices of routers only after everybody goes on."""
+    now_s, polls = 0.0, 0
+
+    async def pause(_: float) -> None:
+        nonlocal now_s, polls
+        now_s, polls = now_s + 1.0, polls + 1
+
+    def read() -> list[SimpleNamespace]:
+        frame = SimpleNamespace(wire=0, data=ipv4(17, ports(1, 2)))
+        return [frame] if polls in (3, 4) else []
+
+    memory = SimpleNamespace(id=1, wires=[SimpleNamespace(link="ch1")])
+    engine = MagicMock(**{"links.return_value": [], "start_capture.return_value": memory})
+    monkeypatch.setattr(traffic, "CaptureReader", lambda _: SimpleNamespace(read=read))
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    assert asyncio.run(left_over(engine, np.zeros(0, np.uint64), ["ch1"], 100.0)) is None
+    assert polls == 4 + QUIET_POLLS

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from dataplane.client import EngineClient
     from dataplane.links.link import Counters
 
-QUIET_S = 0.3
-"""So long no traffic may enter before it counts as gone."""
 POLL_INTERVAL_S = 0.02
+QUIET_POLLS = 15
+"""So often in succession no traffic may have entered before it counts as gone. Time does not tell: where a
+machine stood still, frames wait in the routers' devices until everybody goes on."""
 SNAP_OCTETS = 96
 RING_OCTETS = 1 << 20
 QUEUED = WIRE_COUNTERS.index("queue_frames")
@@ -62,16 +63,17 @@ async def left_over(
     )
     try:
         reader = CaptureReader(memory)
-        last_s = time.monotonic()
+        quiet_polls = 0
         seen = "frames that wait"
-        while time.monotonic() < last_s + QUIET_S:
+        while quiet_polls < QUIET_POLLS:
             await asyncio.sleep(POLL_INTERVAL_S)
+            quiet_polls += 1
             for frame in reader.read():
                 if not is_control(frame.data):
-                    last_s = time.monotonic()
+                    quiet_polls = 0
                     seen = f"{summary(frame.data[12:])} on {memory.wires[frame.wire].link}"
             if any(wire[QUEUED] for place in places for wire in place.wires):
-                last_s = time.monotonic()
+                quiet_polls = 0
             if time.monotonic() > deadline_s:
                 return seen
         return None
