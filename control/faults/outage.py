@@ -37,21 +37,6 @@ Times = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class FlowTotals:
-    """One flow over a whole session."""
-
-    flow: int
-    sent: int
-    lost: int
-    duplicates: int
-    """Copies beyond the first."""
-    reordered: int
-    """First copies that arrived after a packet of a higher sequence (RFC 4737, type-P-reordered)."""
-    longest_gap_ms: float
-    """Longest time between two arrivals in succession; 0 with fewer than two."""
-
-
-@dataclass(frozen=True, slots=True)
 class FlowOutage:
     """One flow after a fault; see the module for the terms."""
 
@@ -112,27 +97,16 @@ def arrivals(sent: Records, received: Records) -> Times:
     return np.where(identities[place] == wanted, found, NOT_DELIVERED)
 
 
-def totals(sent: Records, received: Records) -> list[FlowTotals]:
-    """Each flow that sent anything, by id. `received` holds nothing that `sent` does not."""
-    delivered = arrivals(sent, received) != NOT_DELIVERED
-    received_by_flow = dict(_by_flow(received))
-    nothing = np.empty(0, np.intp)
-    return [
-        _flow_totals(flow, delivered[places], received[received_by_flow.get(flow, nothing)])
-        for flow, places in _by_flow(sent)
-    ]
-
-
 def outages_after(
-    sent: Records, received: Records, t_fault_ns: int, until_ns: int, *, in_flight_ns: int = 0
+    sent: Records, rx_ns: Times, t_fault_ns: int, until_ns: int, *, in_flight_ns: int = 0
 ) -> list[FlowOutage]:
     """The outage of each flow, by id, over the packets sent from the fault until `until_ns` (exclusive).
+    `rx_ns` are the `arrivals` of `sent`.
 
     A fault also takes what is on its way: `in_flight_ns`, at least the path's delay, puts packets sent that
     much earlier into the window. What is sent just before `until_ns` must have had time to arrive.
     Raises ValueError where a flow sent fewer than two packets in all, which tell no send interval.
     """
-    rx_ns = arrivals(sent, received)
     result = []
     for flow, places in _by_flow(sent):
         tx_ns = sent["tx_ns"][places]
@@ -209,21 +183,6 @@ def _by_flow(records: Records) -> Iterator[tuple[int, npt.NDArray[np.intp]]]:
     places = np.argsort(records["flow"], kind="stable")
     ids, starts = np.unique(records["flow"][places], return_index=True)
     yield from zip(ids.tolist(), np.split(places, starts[1:]) if len(ids) else [], strict=True)
-
-
-def _flow_totals(flow: int, delivered: npt.NDArray[np.bool_], received: Records) -> FlowTotals:
-    _, first_copy = np.unique(received["sequence"], return_index=True)
-    first_copies = received[np.sort(first_copy)]
-    highest_so_far = np.maximum.accumulate(first_copies["sequence"])
-    gaps_ns = np.diff(received["rx_ns"])
-    return FlowTotals(
-        flow=flow,
-        sent=len(delivered),
-        lost=int(np.count_nonzero(~delivered)),
-        duplicates=len(received) - len(first_copies),
-        reordered=int(np.count_nonzero(first_copies["sequence"] < highest_so_far)),
-        longest_gap_ms=float(gaps_ns.max()) / NS_PER_MS if len(gaps_ns) else 0.0,
-    )
 
 
 def _flow_outage(flow: int, tx_ns: Times, rx_ns: Times, interval_ns: float, t_fault_ns: int) -> FlowOutage:

@@ -47,7 +47,6 @@ class FlowResult:
     flow: Flow
     pair: Pair
     outage: FlowOutage
-    rate_derived_ms: float
     path_before: Path | None
     path_after: Path | None
     """Of the last packet that arrived before the act, and at the end; None where none did."""
@@ -90,7 +89,7 @@ class Measurement:
         """Every flow, by id."""
         it = self.recording
         reached = self._reached()
-        outages = outages_after(it.sent, it.received, it.t_ns, it.until_ns, in_flight_ns=self._in_flight_ns)
+        outages = outages_after(it.sent, self.rx_ns, it.t_ns, it.until_ns, in_flight_ns=self._in_flight_ns)
         by_id = {outage.flow: outage for outage in outages}
         after = taken_paths(it.sightings, it.wires, it.received, it.t_ns, it.until_ns)
         results = []
@@ -98,10 +97,7 @@ class Measurement:
             pair, outage = self._pair(flow), by_id[flow.id]
             was = self._paths_before.get(flow.id)
             hit = outage.lost > 0 or not reached.links.isdisjoint(was or ())
-            rate_ms = self._rate_derived_ms([flow])
-            results.append(
-                FlowResult(flow, pair, outage, rate_ms, was, after.get(flow.id), hit, pair in self.cut_off)
-            )
+            results.append(FlowResult(flow, pair, outage, was, after.get(flow.id), hit, pair in self.cut_off))
         return tuple(results)
 
     @property
@@ -114,11 +110,14 @@ class Measurement:
 
     def outage(self, direction: str) -> OutageSummary:
         """Of the flows of a direction that were hit and that are not partitioned."""
-        return summarize(result.outage for result in self._judged(direction))
+        return summarize(result.outage for result in self.judged(direction))
 
-    def rate_derived_ms(self, direction: str) -> float:
-        """Of the same flows together."""
-        return self._rate_derived_ms([result.flow for result in self._judged(direction)])
+    def rate_derived_ms(self, results: Iterable[FlowResult]) -> float:
+        """Of flows together."""
+        it, ids = self.recording, [result.flow.id for result in results]
+        chosen = np.isin(it.sent["flow"], ids)
+        times = it.sent["tx_ns"][chosen], self.rx_ns[chosen]
+        return rate_derived_ms(*times, it.t_ns, it.until_ns, round(self.sampling_ms * NS_PER_MS))
 
     @property
     def outage_ms(self) -> float:
@@ -264,14 +263,9 @@ class Measurement:
                 active.pop(thing, None)
         return found | {_together(active.values())}
 
-    def _judged(self, direction: str) -> list[FlowResult]:
+    def judged(self, direction: str) -> list[FlowResult]:
+        """These flows."""
         return [result for result in self.of(direction) if result.hit and not result.partitioned]
-
-    def _rate_derived_ms(self, flows: Iterable[Flow]) -> float:
-        it, ids = self.recording, [flow.id for flow in flows]
-        chosen = np.isin(it.sent["flow"], ids)
-        times = it.sent["tx_ns"][chosen], self.rx_ns[chosen]
-        return rate_derived_ms(*times, it.t_ns, it.until_ns, round(self.sampling_ms * NS_PER_MS))
 
     @property
     def sampling_ms(self) -> float:
@@ -286,7 +280,7 @@ class Measurement:
     def _lost(self, direction: str) -> npt.NDArray[np.bool_]:
         """Which of `sent` the flows of a direction that are judged lost after the act."""
         it = self.recording
-        ids = [result.flow.id for result in self._judged(direction)]
+        ids = [result.flow.id for result in self.judged(direction)]
         window = (it.sent["tx_ns"] >= it.t_ns - self._in_flight_ns) & (it.sent["tx_ns"] < it.until_ns)
         lost: npt.NDArray[np.bool_] = (self.rx_ns == NOT_DELIVERED) & np.isin(it.sent["flow"], ids)
         return lost & window

@@ -48,7 +48,7 @@ def document(measurement: Measurement) -> dict[str, Any]:
         "dark": {way: outage.dark for way, outage in outages.items()},
         "partitioned": sorted({str(result.pair) for result in measurement.partitioned}),
         "ways": [_way(measurement, way) for way in measurement.directions],
-        "each_flow": [_flow(result) for result in measurement.results],
+        "each_flow": [_flow(measurement, result) for result in measurement.results],
         "packets_per_s_and_flow": it.packets_per_s_and_flow,
         "resolution_ms": round(measurement.resolution_ms, 3),
         "sampling_ms": measurement.sampling_ms,
@@ -90,7 +90,7 @@ def _way(measurement: Measurement, way: str) -> dict[str, Any]:
             "max": round(outage.outage_ms_max, 3),
         },
         "loss_derived_ms_max": round(outage.loss_derived_ms_max, 3),
-        "rate_derived_ms": measurement.rate_derived_ms(way),
+        "rate_derived_ms": measurement.rate_derived_ms(measurement.judged(way)),
         "latency_us": {span: _latency(measurement.delivery(way, span)) for span in SPANS},
         "links_before": sorted(measurement.links_before[way]),
         "links_after": sorted(measurement.links_after[way]),
@@ -105,7 +105,7 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 1)
 
 
-def _flow(result: FlowResult) -> dict[str, Any]:
+def _flow(measurement: Measurement, result: FlowResult) -> dict[str, Any]:
     return {
         "flow": result.flow.id,
         "way": result.flow.direction,
@@ -120,7 +120,7 @@ def _flow(result: FlowResult) -> dict[str, Any]:
         "lost": result.outage.lost,
         "outage_ms": round(result.outage.outage_ms, 3),
         "loss_derived_ms": round(result.outage.loss_derived_ms, 3),
-        "rate_derived_ms": result.rate_derived_ms,
+        "rate_derived_ms": measurement.rate_derived_ms([result]),
         "path_before": _path(result.path_before),
         "path_after": _path(result.path_after),
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from netns_lab.plan import LabPlan
 from netns_lab.probe_flows import find_sites, make_flows
 
-from control.faults.outage import outages_after, totals
+from control.faults.outage import NOT_DELIVERED, arrivals, outages_after
 from dataplane.probes.load import Load
 from dataplane.probes.records import ProbeRecords
 from dataplane.probes.session import ProbeSession
@@ -29,13 +29,13 @@ class Probes:
     def lost(self) -> int:
         """Packets that were sent and did not arrive."""
         found = self._told()
-        return sum(flow.lost for flow in totals(found.sent, found.received))
+        return int((arrivals(found.sent, found.received) == NOT_DELIVERED).sum())
 
     def outage_ms(self, t_fault_ns: int) -> float:
         """The longest outage of any flow after the fault; infinite for a flow that did not come back."""
         found = self._told()
         until_ns = int(found.sent["tx_ns"][-1])
-        outages = outages_after(found.sent, found.received, t_fault_ns, until_ns)
+        outages = outages_after(found.sent, arrivals(found.sent, found.received), t_fault_ns, until_ns)
         assert outages
         return max(float("inf") if outage.dark else outage.outage_ms for outage in outages)
 

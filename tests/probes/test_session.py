@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from control.faults.outage import outages_after
+from control.faults.outage import arrivals, outages_after
 from dataplane.probes.flows import Flow
 from dataplane.probes.load import Load
 from dataplane.probes.records import Records
@@ -96,7 +96,7 @@ def test_a_route_that_goes_away_is_counted_and_the_sender_goes_on(veth: tuple[st
     assert len(records.sent) == len(records.received) + records.send_errors["ENETUNREACH"]
     assert records.sent["sequence"].tolist() == list(range(len(records.sent)))
     first_ns, last_ns = records.sent["tx_ns"][[0, -1]].tolist()
-    (outage,) = outages_after(records.sent, records.received, first_ns, last_ns + 1)
+    (outage,) = outages_after(records.sent, arrivals(records.sent, records.received), first_ns, last_ns + 1)
     assert (outage.lost, outage.loss_runs, outage.dark) == (records.send_errors["ENETUNREACH"], 1, False)
 
 

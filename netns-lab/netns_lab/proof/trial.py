@@ -105,11 +105,11 @@ def observe(records: ProbeRecords, flows: dict[int, Pair], t_ns: int, until_ns: 
     """What flows tell of a failure at t_ns by what was sent until until_ns; `flows` is the pair of each."""
     outage_ms: dict[Pair, float] = {}
     lost: Counter[Pair] = Counter()
-    for outage in outages_after(records.sent, records.received, t_ns, until_ns):
+    sent, arrived_ns = records.sent, arrivals(records.sent, records.received)
+    for outage in outages_after(sent, arrived_ns, t_ns, until_ns):
         pair = flows[outage.flow]
         outage_ms[pair] = max(outage_ms.get(pair, 0.0), outage.outage_ms)
         lost[pair] += outage.lost
-    sent, arrived_ns = records.sent, arrivals(records.sent, records.received)
     last = (sent["tx_ns"] >= until_ns - LAST_WORD_S * NS_PER_S) & (sent["tx_ns"] < until_ns)
     arriving = {int(flow) for flow in np.unique(sent["flow"][last & (arrived_ns >= 0)])}
     return Observation(
