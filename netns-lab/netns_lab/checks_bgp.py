@@ -52,6 +52,20 @@ def _links(nodes: Mapping[str, Node], links: Mapping[int, Link]) -> Iterator[Fin
             yield ("links", index), f"{names} have different BGP passwords, expected the same or only one"
 
 
+def idle_costs(nodes: Mapping[str, Node], links: Mapping[int, Link]) -> Iterator[Finding]:
+    """A cost where no route inside an AS goes: nobody would count it."""
+    for index, link in links.items():
+        if "cost" not in link.model_fields_set:
+            continue
+        asns = [
+            bgp.asn if bgp else None for bgp in (nodes[it].bgp if it in nodes else None for it in link.ends)
+        ]
+        if asns[0] is None or asns[0] != asns[1]:
+            found = " and ".join(f"AS {asn}" if asn else "a node without `bgp`" for asn in asns)
+            message = f"found {link.cost} between {found}, expected it only between routers of one AS"
+            yield ("links", index, "cost"), message
+
+
 def _speakers(nodes: Mapping[str, Node], link: Link) -> tuple[Bgp, Bgp] | None:
     """Both ends of a link that peer over it."""
     one, other = (nodes[name].bgp if name in nodes else None for name in link.ends)

@@ -52,6 +52,10 @@ class Report:
         line = value.key_line if key else value.line
         self.problems.append(Problem(self.file, line, value.field, message))
 
+    def is_inherited(self, place: Place) -> bool:
+        """Whether `defaults` or `groups` say what is there."""
+        return self._at(place).field.startswith(("defaults.", "groups."))
+
     def _at(self, place: Place) -> Value:
         steps = len(place)
         while (value := self.root.get(*place[:steps])) is None:
@@ -65,8 +69,7 @@ class Report:
     def _refuse(self, model: type[BaseModel], place: Place, detail: ErrorDetails) -> None:
         steps = tuple(step for step in detail["loc"] if step != "[key]")
         kind, is_key = detail["type"], len(steps) != len(detail["loc"])
-        inherited = place != () and self._at((*place, *steps)).field.startswith(("defaults.", "groups."))
-        if inherited and kind != "missing":
+        if place != () and kind != "missing" and self.is_inherited((*place, *steps)):
             return  # refused already, once, where `defaults` or `groups` was read
         place = (*place, *steps)
         if kind == "missing":

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from netns_lab.addressing import AddressError, plan_addresses
 from netns_lab.checks import check_topology
+from netns_lab.checks_bgp import idle_costs
 from netns_lab.models import Endpoint, Link, Node, Topology, TopologyFile
 from netns_lab.output import nearest
 from netns_lab.reading import Report
@@ -60,6 +61,9 @@ def _build(source: Value, file: str, known: KnownLabs) -> Topology:
     links = {index: link for index in range(count) if (link := report.read(Link, ("links", index), context))}
     for path, message in check_topology(nodes, links):
         report.add(path, message)
+    for path, message in idle_costs(nodes, links):
+        if not report.is_inherited(path):  # which is said for every link at once
+            report.add(path, message)
     named = {name for link in _items(root.get("links")) for name in _group_names(link)}
     for group, _ in _mapping(root.get("groups")):
         if group not in named:

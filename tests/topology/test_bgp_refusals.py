@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from netns_lab.topology import parse_topology
 
-from tests.topology.refusing import on_r1, refusals
+from tests.topology.refusing import PAIR, changed, on_link, on_r1, refusals
 
 HOLD = "expected whole seconds of at least 3s, such as 3s"
 
@@ -102,6 +103,16 @@ REFUSALS = {
         "3: nodes.r1.bgp.neighbors.r2.maximum_prefixes.action: found 'discard', "
         "expected warn or shutdown for FRR",
     ),
+    "cost between two AS": (
+        on_link("cost: 20"),
+        "7: links[0].cost: found 20 between AS 64512 and AS 64513, "
+        "expected it only between routers of one AS",
+    ),
+    "cost to a host": (
+        changed(8, '  - {name: lan1, type: plain, endpoints: ["h1:eth0", "r1:lan"], cost: 5}'),
+        "8: links[1].cost: found 5 between a node without `bgp` and AS 64512, expected it only between "
+        "routers of one AS",
+    ),
     "hold time 0": (on_r1("hold_time: 0s"), f"3: nodes.r1.bgp.hold_time: found '0s', {HOLD}"),
     "hold time 2s": (on_r1("hold_time: 2s"), f"3: nodes.r1.bgp.hold_time: found '2s', {HOLD}"),
     "hold time part": (on_r1("hold_time: 3500ms"), f"3: nodes.r1.bgp.hold_time: found '3500ms', {HOLD}"),
@@ -113,6 +124,11 @@ REFUSALS = {
 @pytest.mark.parametrize(("text", "expected"), REFUSALS.values(), ids=REFUSALS.keys())
 def test_a_refusal_names_place_found_and_expected(text: str, expected: str) -> None:
     assert refusals(text) == [f"t.yaml:{expected}"]
+
+
+def test_a_cost_that_defaults_say_is_for_the_links_that_count_it() -> None:
+    topology = parse_topology(PAIR.replace("nodes:", "defaults: {link: {cost: 20}}\nnodes:"))
+    assert [link.cost for link in topology.links] == [20, 20]
 
 
 def test_frr_is_refused_between_routers_of_one_as() -> None:

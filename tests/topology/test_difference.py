@@ -113,7 +113,10 @@ WORDS = {
             "link ch2 changed: BGP hold time, BFD 50ms x 3 -> 1s x 5/50ms x 3",
         ],
     ),
-    "cost": ((('r2:ch1"]', 'r2:ch1"], cost: 5'),), ["link ch1 changed: cost 10 -> 5"]),
+    "cost": (
+        (("nodes:", "defaults: {link: {cost: 5}}\nnodes:"),),
+        [f"link {name} changed: cost 10 -> 5" for name in ("ch1", "ch2", "lan1")],
+    ),
     "groups": ((('r2:ch1"]', 'r2:ch1"], groups: [left]'),), []),
     "in place": (
         (("{A: b}", "{A: c, D: e}"), ("ttl: 9", "ttl: 10"), ("h1: {", "h1: {loopback: [10.8.0.1/32], ")),

@@ -20,7 +20,7 @@ engine: {workers: 2, busy_poll: true}
 defaults:
   node: {mtu: 1500, env: {A: b}, sysctl: {net.ipv4.ip_default_ttl: 9}, bgp: {password: secret, bfd: false}}
   link: {type: macsec, peer: true, port: packet, mtu: 1400, macsec: {keys: static}, impair: {loss: 1%}}
-groups: {facility-a: {mtu: 1400, impair: {delay: 5ms}}}
+groups: {facility-a: {mtu: 1400, cost: 10, impair: {delay: 5ms}}}
 nodes:
   r1:
     kind: router
@@ -94,7 +94,6 @@ links:
       next_pn: 4294967296
   - name: ch2
     endpoints: r1-r2
-    cost: 10
     impair:
       loss: 0.1%
       r1-r2: {loss: 2.5 %, loss_model: gilbert-elliott, enter_burst: 1%, leave_burst: 25%, loss_in_burst: 0}
