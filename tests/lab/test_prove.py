@@ -1,11 +1,16 @@
 """A proof of a lab with a link that does less than the graph says: what survives, what parts, the finding."""
 
 import json
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
+from netns_lab.completion import lab_names
+from netns_lab.proof.run import lab_name
 
-from tests.lab.harness import quadlink
+from tests.lab.harness import QUADLINK, processes_of, quadlink
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.lab
 
@@ -41,3 +46,18 @@ def test_a_link_that_carries_less_than_the_graph_says_is_a_finding(tmp_path: Pat
     assert proof["findings"] == 1
     assert proof["partitioning"] == ["link lan1", "link lan2", "router r1", "router r2"]
     assert {"source": "h2", "destination": "h1", "family": "ipv6"} in by_failure["router r1"]["partitioned"]
+
+
+def test_an_interruption_ends_labs_that_are_being_built(tmp_path: Path) -> None:
+    file = tmp_path / "early.yaml"
+    file.write_text(MISMODELLED.replace("name: spare", "name: early"))
+    command = [str(QUADLINK), "prove", str(file), "--jobs", "2"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
+        labs = [lab_name("early", run.pid, number) for number in range(2)]
+        eventually(lambda: any(map(processes_of, labs)), 30)
+        run.send_signal(signal.SIGINT)
+        _, said = run.communicate(timeout=30)
+    assert run.returncode == 128 + signal.SIGINT
+    assert "prove: ending the trials, removing their labs" in said
+    assert not any(map(processes_of, labs))
+    assert not {*labs} & {*lab_names()}

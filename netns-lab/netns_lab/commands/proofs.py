@@ -52,6 +52,7 @@ def prove(
             observe_s,
             jobs,
             lambda done, total: progress.update(task, completed=done, total=total),
+            lambda text: progress.console.print(f"prove: {text}"),
         )
     output(format).document(proof.as_json(), proof_text(proof))
     if not proof.holds:

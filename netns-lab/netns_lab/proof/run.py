@@ -3,11 +3,12 @@
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from netns_lab.directory import LabDirectory
 from netns_lab.models import Topology
@@ -56,6 +57,7 @@ class _Worker:
 
     topology: Topology
     workshop: Workshop | None = None
+    ended: bool = False
 
 
 def prove(
@@ -65,9 +67,11 @@ def prove(
     observe_s: float,
     jobs: int,
     on_verdict: Callable[[int, int], None],
+    say: Callable[[str], None],
     predict: Predict = reachable,
 ) -> Proof:
     """Takes every failure of `at_once` elements in turn; on_verdict hears how many of how many are done.
+    What ends it early ends the trials under way, too, and `say` tells of that.
 
     `predict` tells who should be reachable while something has failed. Raises LabError where no lab comes
     up, or does not come back from a failure.
@@ -75,7 +79,7 @@ def prove(
     failures = [NOTHING_FAILS, *failures_of(plan, at_once)]
     before = predict(plan, NOTHING_FAILS.failed)
     verdicts: dict[int, Verdict] = {}
-    with _workers(topology, jobs) as executor:
+    with _workers(topology, jobs, say) as executor:
         running = {}
         for number, failure in enumerate(failures):
             expected = predict(plan, failure.failed)
@@ -90,17 +94,23 @@ def prove(
 
 
 @contextmanager
-def _workers(topology: Topology, jobs: int) -> Iterator[Executor]:
+def _workers(topology: Topology, jobs: int, say: Callable[[str], None]) -> Iterator[Executor]:
     """Worker processes; their labs go at the end of the block, however that comes."""
     context = multiprocessing.get_context("spawn")
     labs = [lab_name(topology.name, os.getpid(), number) for number in range(jobs)]
     with ExitStack() as ending:
         taken: Synchronized[int] = context.Value("i", 0)
         executor = ProcessPoolExecutor(jobs, context, _prepare, (topology, labs, taken))
-        ending.callback(_take_down, labs)  # what a worker was building when the first round passed
+        ending.callback(_take_down, labs)
         ending.callback(executor.shutdown, wait=True, cancel_futures=True)
-        ending.callback(_take_down, labs)  # which ends the trials under way
-        yield executor
+        others = set(multiprocessing.active_children())
+        try:
+            yield executor
+        except BaseException:
+            say("ending the trials, removing their labs")
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()  # see _prepare
+            raise
 
 
 @contextmanager
@@ -126,18 +136,28 @@ def _take_down(labs: list[str]) -> None:
 def _prepare(topology: Topology, labs: list[str], taken: "Synchronized[int]") -> None:
     """In a worker: remembers what its lab is made of, and takes one of the names for it.
 
-    Ctrl-C in a terminal reaches every process: whoever waits for the workers takes their labs down, and
-    needs no word of theirs. An empty handler is not inherited by what they start.
+    Ctrl-C in a terminal reaches every process: whoever waits for the workers ends them by SIGTERM, and takes
+    their labs down. An empty handler is not inherited by what they start.
     """
     signal.signal(signal.SIGINT, lambda number, frame: None)
+    signal.signal(signal.SIGTERM, _end)
     with taken.get_lock():
         name = labs[taken.value]
         taken.value += 1
     _worker.topology = topology.model_copy(update={"name": name})
 
 
+def _end(number: int, frame: object) -> NoReturn:
+    """In a worker: leaves what it does, be it the building of its lab, and does nothing more."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _worker.ended = True
+    sys.exit(128 + number)
+
+
 def _try(failure: Failure, expected: frozenset[Pair], observe_s: float) -> Observation:
     """In a worker: one trial, in the lab that the first one made."""
+    if _worker.ended:
+        raise CancelledError
     if _worker.workshop is None:
         _worker.workshop = build(_worker.topology)
     return _worker.workshop.try_failure(failure, expected, observe_s)
