@@ -30,6 +30,7 @@ ORDINARY_COUNTERS = {
     "InOctetsDecrypted",
 }
 """Of frames that were sent and delivered as they should; all others are told only where they count."""
+MOST_NAMED = 4
 _CARRIER = {True: "up", False: "down", None: "-"}
 
 
@@ -171,13 +172,21 @@ def _fault_rows(document: dict[str, Any]) -> Rows:
             fault["kind"],
             fault["name"],
             fault["mode"] + (f" ({fault['phase']})" if fault["phase"] else ""),
-            fault["direction"] or " ".join([*fault["nodes"], *fault["links"]]),
+            fault["direction"] or _reach_text(fault["nodes"], fault["links"]),
             fault["did"] + _attack_text(fault["attack"]),
             local_time(fault["since"]),
             "by `quadlink heal`" if fault["heals_in_s"] is None else f"{fault['heals_in_s']:.1f} s",
         )
         for fault in document["faults"]
     ]
+
+
+def _reach_text(nodes: list[str], links: list[str]) -> str:
+    """What a fault reaches: by name where that is little."""
+    if len(nodes) + len(links) <= MOST_NAMED:
+        return " ".join([*nodes, *links])
+    numbers = ((len(nodes), "node"), (len(links), "link"))
+    return ", ".join(f"{number} {what}{'s' if number > 1 else ''}" for number, what in numbers if number)
 
 
 def _attack_text(attack: dict[str, Any] | None) -> str:
