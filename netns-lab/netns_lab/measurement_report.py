@@ -30,6 +30,12 @@ COLUMNS = (
     "rate-derived",
     *(f"us {span}" for span in SPANS),
 )
+LEGEND = (
+    "hit: flows that crossed what failed, or lost packets; dark: did not come back; cut off: had no way left",
+    "outage: from a flow's first lost packet to its next one that arrived: median, p99 and longest, in ms",
+    "loss-derived, rate-derived (RFC 6413), in ms: by the worst flow's lost packets, by the rate of all",
+    "us: one-way latency, p50/p99, before the fault, until all was restored, and from then on",
+)
 
 
 def document(measurement: Measurement) -> dict[str, Any]:
@@ -146,6 +152,7 @@ def report_lines(measurement: Measurement) -> Iterator[str]:
     it, host = measurement.recording, measurement.host
     rows = [_row(_way(measurement, way)) for way in measurement.directions]
     yield from table_text(COLUMNS, rows).splitlines()
+    yield from LEGEND
     yield ""
     yield (
         f"{it.packets_per_s_and_flow:g} packets/s a flow: outages are known to "

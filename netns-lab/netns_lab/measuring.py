@@ -1,18 +1,18 @@
 """One fault under probes, and the lab healed after it: what `measure` and the demo do."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 from netns_lab.api import ControllerClient
-from netns_lab.directory import LabDirectory, NotReady
-from netns_lab.faults.model import FaultKind
+from netns_lab.directory import LabDirectory, LabError, NotReady
+from netns_lab.faults.model import ATTACKS, FaultKind
 from netns_lab.faults.request import read_fault
 from netns_lab.measurement import Measurement
 from netns_lab.plan import LabPlan
-from netns_lab.processes import resume_process
-from netns_lab.readiness import wait_until_ready
+from netns_lab.processes import is_stopped, resume_process
+from netns_lab.readiness import missing, wait_until_ready
 from netns_lab.stopwatch import Stopwatch
 
 READY_TIMEOUT_S = 30.0
@@ -22,6 +22,8 @@ HOLD_TIMER_LATE_S = 2.0
 """ExaBGP counts hold times in whole seconds."""
 UNTOLD_MODES = {"silent", "one-way", "frozen"}
 """Of which no carrier tells."""
+HARMLESS_MODES = {"brownout", *ATTACKS, "leak", "flood"}
+"""Beside which traffic has every way that it has without: something else may be measured meanwhile."""
 US_PER_S = 1e6
 
 
@@ -60,17 +62,34 @@ class FaultRequest:
             )["t_ns"]
         return t_ns
 
-    def end(self, directory: LabDirectory) -> None:
-        """Heals it, and waits until the lab is as it was. NotReady where that takes too long."""
+    def heal(self, directory: LabDirectory) -> None:
+        """Heals it."""
         with ControllerClient(directory) as controller:
             if self.kind == FaultKind.CONTROLLER:  # which may be stopped
                 resume_process(controller.pid)
             controller.call("heal", kind=self.kind, name=self.name)
-        if missing := wait_until_ready(directory, READY_TIMEOUT_S):
-            raise NotReady(
-                f"{self.thing} is healed, and after {READY_TIMEOUT_S:.0f} s the lab lacks: "
-                f"{'; '.join(missing)}"
-            )
+
+
+def await_whole(directory: LabDirectory, say: Callable[[str], None]) -> None:
+    """Waits until a lab is as its topology says. Raises LabError at once where a fault that is active keeps
+    it from that, and NotReady where it takes too long."""
+    with ControllerClient(directory) as controller:
+        if is_stopped(controller.pid):
+            raise LabError("the lab's controller is stalled: `quadlink heal controller` has it go on")
+        faults = controller.call("inspect", topic="faults")["faults"]
+        lacking = missing(controller, directory)
+    told = ", ".join(f"{fault['kind']} {fault['name']} ({fault['mode']})" for fault in faults)
+    if faults and (lacking or any(fault["mode"] not in HARMLESS_MODES for fault in faults)):
+        raise LabError(
+            f"lab {directory.name} has failures already: {told}; `quadlink heal --name {directory.name}` "
+            "ends them. What several do together a scenario tells: docs/scenarios.md"
+        )
+    if told:
+        say(f"beside {told}")
+    if lacking:
+        say(f"waiting for the lab: {lacking[0]}")
+        if lacking := wait_until_ready(directory, READY_TIMEOUT_S):
+            raise NotReady(f"lab {directory.name} lacks after {READY_TIMEOUT_S:.0f} s: {'; '.join(lacking)}")
 
 
 def observation_s(plan: LabPlan, fault: FaultRequest) -> float:
@@ -99,12 +118,21 @@ def detection_s(plan: LabPlan) -> float:
 def measure_fault(
     stopwatch: Stopwatch, directory: LabDirectory, fault: FaultRequest, observe_s: float
 ) -> Measurement:
-    """The fault, watched for observe_s and then healed, however that ends."""
+    """The fault, watched for observe_s and then healed, however that ends; only where it ends well the lab is
+    waited for. NotReady where that takes too long."""
     with ExitStack() as healing:
 
         def begin() -> int:
-            t_ns = fault.begin(directory)
-            healing.callback(fault.end, directory)
-            return t_ns
+            healing.callback(fault.heal, directory)  # an interruption may come before the answer
+            try:
+                return fault.begin(directory)
+            except LabError:
+                healing.pop_all()
+                raise
 
-        return stopwatch.measure(begin, observe_s, str(fault))
+        measurement = stopwatch.measure(begin, observe_s, str(fault))
+    if lacking := wait_until_ready(directory, READY_TIMEOUT_S):
+        raise NotReady(
+            f"{fault.thing} is healed, and after {READY_TIMEOUT_S:.0f} s the lab lacks: {'; '.join(lacking)}"
+        )
+    return measurement

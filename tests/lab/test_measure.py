@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from netns_lab.kernel_forwarding import read_forwarding
 
-from tests.lab.harness import Lab, lab_of, quadlink
+from tests.lab.harness import Lab, interrupted, lab_of, quadlink
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
@@ -76,3 +77,14 @@ def test_a_fault_is_measured_told_healed_kept_and_drawn_again(triple: Lab, tmp_p
     cut_off = triple.run("measure", "link", "el", "--observe", "500ms")
     assert cut_off.returncode == 0, cut_off.stderr
     assert "partitioned: w to e (ipv4)" in cut_off.stdout
+
+    triple.run("fail", "link", "c2", "--mode", "silent")
+    refused = triple.run("measure", "link", "c1")
+    assert refused.returncode == 2
+    assert "has failures already: link c2 (silent); `quadlink heal" in refused.stderr
+    triple.run("heal")
+    eventually(lambda: triple.paths("west", "fd02::/48") == 3, 20)
+    triple.run("fail", "link", "c2", "--mode", "brownout", "delay=2ms")
+    run = interrupted(signal.SIGINT, "flows under way", "measure", "link", "c1", "--name", triple.name)
+    assert run.returncode == 128 + signal.SIGINT
+    assert [fault["name"] for fault in triple.ask("faults")["faults"]] == ["c2"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netns_lab.commands.faults import Count, ForTime, FromNode, Period, Words, wire_options
-from netns_lab.completion import fault_kinds, fault_modes, fault_names, files
+from netns_lab.completion import fault_kinds, fault_modes, fault_names, files, node_names
 from netns_lab.directory import LabError
 from netns_lab.options import (
     EXIT_FAIL,
@@ -58,6 +58,7 @@ def measure(
         typer.Option(
             metavar="ROUTER ROUTER",
             help="Whose hosts send probes; the first two that have hosts if not given.",
+            autocompletion=node_names,
             show_default=False,
         ),
     ] = None,
@@ -86,7 +87,7 @@ def measure(
       sudo ./quadlink measure group facility-a --rate 1000
       sudo ./quadlink measure controller --mode killed
     """
-    from netns_lab.measuring import FaultRequest, measure_fault, observation_s
+    from netns_lab.measuring import FaultRequest, await_whole, measure_fault, observation_s
     from netns_lab.recording import refuse_taken
     from netns_lab.state import load_plan
     from netns_lab.stopwatch import Stopwatch
@@ -105,6 +106,7 @@ def measure(
     fault = FaultRequest(kind, target or kind, mode or _first_mode(kind), for_s, options)
     fault.check(plan)
     watched_s = some_seconds("--observe", observe) if observe is not None else observation_s(plan, fault)
+    await_whole(directory, lambda text: say(f"measure: {text}"))
     limit_s = watched_s + SPARE_S
     with Stopwatch(
         directory, plan, limit_s=limit_s, packets_per_s_and_flow=rate, between=between
