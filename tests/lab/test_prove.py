@@ -54,7 +54,7 @@ def test_an_interruption_ends_labs_that_are_being_built(tmp_path: Path) -> None:
     command = [str(QUADLINK), "prove", str(file), "--jobs", "2"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
         labs = [lab_name("early", run.pid, number) for number in range(2)]
-        eventually(lambda: any(map(processes_of, labs)), 30)
+        eventually(lambda: any(map(processes_of, labs)), 60)
         run.send_signal(signal.SIGINT)
         _, said = run.communicate(timeout=30)
     assert run.returncode == 128 + signal.SIGINT
