@@ -27,11 +27,11 @@ def test_all_threads_of_the_engine_come_first(tmp_path: Path) -> None:
 
 def test_workers_that_never_sleep_do_not(tmp_path: Path) -> None:
     with engine_process(tmp_path, "--busy-poll", "--workers", "1") as (_, engine):
-        assert niceness(engine.pid) == {0}
+        assert NICENESS not in niceness(engine.pid)
 
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv, to give up CAP_SYS_NICE")
 def test_an_engine_that_may_not_come_first_serves_and_says_so(tmp_path: Path) -> None:
     with engine_process(tmp_path, through=WITHOUT_NICE) as (_, engine):
-        assert niceness(engine.pid) == {0}
+        assert NICENESS not in niceness(engine.pid)
     assert "no higher priority: [Errno 13]" in (tmp_path / "log").read_text()
