@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from control.bfd.service import SessionKey
@@ -93,9 +93,15 @@ class GuardProcess:
 
     def _look(self) -> None:
         """Takes in which routers and interfaces there are now, and how they are."""
-        engine_ends = self._engine_ends()
-        plan = load_plan(self._directory)
+        ends, plan = self._engine_ends(), load_plan(self._directory)
         self._silent = True  # what is told to everybody is the whole truth, once all of it is known
+        try:
+            self._follow(plan, ends)
+        finally:  # also where a part of it could not be looked at
+            self._silent = False
+            self._subscribers.publish(self._whole_truth())
+
+    def _follow(self, plan: LabPlan, engine_ends: Iterable[EndState]) -> None:
         self._watch_routers(plan)
         ends = {(end.node, end.interface): end for end in engine_ends if end.node in self._routers}
         for key, ifindex in self._ifindexes.items():
@@ -109,8 +115,6 @@ class GuardProcess:
             self._guard.hear(node, interface, Witness.KERNEL, usable, time.monotonic_ns())
         inodes = {node: watched.identity for node, watched in self._routers.items()}
         self._bfd.follow(plan, self._ifindexes, inodes)
-        self._silent = False
-        self._subscribers.publish(self._whole_truth())
 
     def _watch_routers(self, plan: LabPlan) -> None:
         wanted = {node.name: node.namespace for node in plan.nodes if node.runs_exabgp}
@@ -201,8 +205,8 @@ class GuardProcess:
     def _reload(self) -> None:
         try:
             self._look()
-        except EngineGone as error:
-            log.error("what was known of the lab before stays: %s", error)
+        except OSError as error:  # EngineGone is one
+            log.error("not all of the lab could be looked at again: %s", error)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A client: who subscribes is the controller, and looked after from then on."""
