@@ -63,9 +63,11 @@ def find_sites(plan: LabPlan, between: tuple[str, str] | None = None) -> tuple[S
         one, other = between
     for name in (one, other):
         if name not in sites:
-            raise LabError(f"found {name}, expected a router with hosts behind it: {', '.join(sites)}")
+            raise LabError(
+                f"--between: found {name}, expected a router with hosts behind it: {', '.join(sites)}"
+            )
     if one == other:
-        raise LabError(f"found {one} twice, expected two routers with hosts behind them")
+        raise LabError(f"--between: found {one} twice, expected two routers with hosts behind them")
     return sites[one], sites[other]
 
 
