@@ -123,6 +123,18 @@ def test_a_killed_guard_costs_no_packet_and_is_started_again(quad: Lab) -> None:
     eventually(lambda: all(quad.paths(node, prefix) == 3 for node, prefix in ROUTES))
 
 
+def test_a_link_that_failed_and_came_back_while_no_guard_looked_is_used_again(
+    quad: Lab, engine: EngineClient
+) -> None:
+    guard = pids(quad)["guard"]
+    os.kill(guard, signal.SIGSTOP)
+    engine.set_fault("ch3", FaultMode.CARRIER)
+    eventually(lambda: all(quad.paths(node, prefix) == 3 for node, prefix in ROUTES))
+    engine.clear_fault("ch3")
+    os.kill(guard, signal.SIGKILL)
+    eventually(lambda: all(quad.paths(node, prefix) == 4 for node, prefix in ROUTES))
+
+
 def test_without_guard_and_controller_traffic_flows_until_they_are_adopted(quad: Lab) -> None:
     before, gone = state(quad), pids(quad)
     with probes(quad.plan) as running:
