@@ -63,11 +63,11 @@ class FaultRequest:
         return t_ns
 
     def heal(self, directory: LabDirectory) -> None:
-        """Heals it."""
+        """Heals it, and nothing else that the same thing suffers from."""
         with ControllerClient(directory) as controller:
             if self.kind == FaultKind.CONTROLLER:  # which may be stopped
                 resume_process(controller.pid)
-            controller.call("heal", kind=self.kind, name=self.name)
+            controller.call("heal", kind=self.kind, name=self.name, mode=self.mode)
 
 
 def await_whole(directory: LabDirectory, say: Callable[[str], None]) -> None:

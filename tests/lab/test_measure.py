@@ -84,7 +84,7 @@ def test_a_fault_is_measured_told_healed_kept_and_drawn_again(triple: Lab, tmp_p
     assert "has failures already: link c2 (silent); `quadlink heal" in refused.stderr
     triple.run("heal")
     eventually(lambda: triple.paths("west", "fd02::/48") == 3, 20)
-    triple.run("fail", "link", "c2", "--mode", "brownout", "delay=2ms")
+    triple.run("fail", "link", "c1", "--mode", "brownout", "delay=2ms")
     run = interrupted(signal.SIGINT, "flows under way", "measure", "link", "c1", "--name", triple.name)
     assert run.returncode == 128 + signal.SIGINT
-    assert [fault["name"] for fault in triple.ask("faults")["faults"]] == ["c2"]
+    assert [(it["name"], it["mode"]) for it in triple.ask("faults")["faults"]] == [("c1", "brownout")]

@@ -141,12 +141,18 @@ class Faults:
         began_ns = asked_ns if mode == MAINTENANCE else t_ns
         return {"kind": kind, "name": name, "mode": mode, "t_ns": began_ns, "id": fault.id}
 
-    async def heal(self, kind: str | None = None, name: str | None = None) -> Document:
-        """Ends every fault, or those of one thing."""
+    async def heal(
+        self, kind: str | None = None, name: str | None = None, mode: str | None = None
+    ) -> Document:
+        """Ends every fault, or those of one thing, or of these the one of a mode."""
         if kind is not None and name is not None:
             reach(self._controller.plan, kind, name)
         known, others = (
-            [it for it in faults if kind in (None, it.kind) and name in (None, it.name)]
+            [
+                it
+                for it in faults
+                if kind in (None, it.kind) and name in (None, it.name) and mode in (None, it.mode)
+            ]
             for faults in (self._registry, self._others())
         )
         for fault in others:
