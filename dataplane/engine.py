@@ -383,32 +383,32 @@ class Engine:
         self._on_event(FaultEvent(id, tuple(link.specification.name for link in links), mode, moment_ns))
 
     def _settle(self, *links: Link) -> None:
-        """Makes wires and carriers what the links' signals say they are: first all wires."""
+        """Makes wires and carriers what the links' signals say they are: wires first, the kernel last."""
         now_ns = self._now_ns()
         for link in links:
             link.settled_ns = now_ns
             block_wires(self._core, link, now_ns)
             impair_wires(self._core, link)
-        for link in links:
-            self._settle_carriers(link)
+        # All are told before the kernel is, which takes its time for each and may tell late (see TapPort).
+        for link, end in [(link, end) for link in links for end in (0, 1) if self._tell_carrier(link, end)]:
+            self._set_carrier(link, end)
 
-    def _settle_carriers(self, link: Link) -> None:
-        for index, end in enumerate(link.specification.ends):
-            carrier = link.signal.carrier(index, link.settled_ns)
-            if carrier == link.carrier[index]:
-                continue
-            link.carrier[index] = carrier
-            event = CarrierEvent(link.specification.name, end.node, end.interface, carrier, self._now_ns())
-            # Told before the kernel is: its own notice may be late (see TapPort), a NIC's interrupt is not.
-            self._on_event(event)
-            try:
-                link.ports[index].set_carrier(carrier)
-            except OSError as error:
-                if error.errno not in GONE:
-                    raise
-                link.signal.admin_up[index] = False  # the namespace, and the port with it, is gone
-                self._settle(link)
-                return
+    def _tell_carrier(self, link: Link, end: int) -> bool:
+        """Tells of the carrier that an end is to have by the signal; whether it is another than before."""
+        before, link.carrier[end] = link.carrier[end], link.signal.carrier(end, link.settled_ns)
+        if link.carrier[end] != before:
+            name, at = link.specification.name, link.specification.ends[end]
+            self._on_event(CarrierEvent(name, at.node, at.interface, link.carrier[end], self._now_ns()))
+        return link.carrier[end] != before
+
+    def _set_carrier(self, link: Link, end: int) -> None:
+        try:
+            link.ports[end].set_carrier(link.carrier[end])
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
+            link.signal.admin_up[end] = False  # the namespace, and the port with it, is gone
+            self._settle(link)
 
     def _state(self, link: Link) -> LinkState:
         ends = []

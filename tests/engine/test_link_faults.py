@@ -57,6 +57,20 @@ def test_a_fault_of_several_links_overlaps_with_one_of_a_link_and_leaves_it(time
     assert timed.states() == ["up", "up"]
 
 
+def test_all_ends_are_told_of_before_the_first_is_taken_its_carrier_from() -> None:
+    carriers: list[list[bool]] = []
+    engine = Engine(workers=1, on_event=lambda _: carriers.append([port.carrier for port in ports]))
+    ports = [*memory_ports(), *memory_ports()]
+    try:
+        for name, at in (("ch1", 0), ("ch2", 2)):
+            engine.add_link(specification(name=name), ports=ports[at : at + 2])
+        carriers.clear()
+        engine.fail("both", ["ch1", "ch2"], FaultSpecification(FaultMode.CARRIER))
+    finally:
+        engine.close()
+    assert carriers[:5] == [[True] * 4] * 4 + [[False] * 4]
+
+
 def test_a_fault_of_a_link_that_is_not_there_begins_on_none(timed: Timed) -> None:
     with pytest.raises(LinkError, match="no link ch9"):
         timed.engine.fail("all", ["ch1", "ch9"], FaultSpecification(FaultMode.CARRIER))
