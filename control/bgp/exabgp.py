@@ -1,7 +1,8 @@
 """ExaBGP as a router runs it: python -m control.bgp.exabgp server FILE.
 
 ExaBGP 5.0 leaves sockets that it has closed in its poll set, where each makes it sleep for a whole turn, deaf
-to its peers and its helper, instead of waiting for them; and it looks for new connections only once a turn.
+to its peers and its helper, instead of waiting for them; it looks for new connections only once a turn; and
+it makes an event loop, and throws it away, for every turn with commands, none of which awaits anything.
 Mended here, a turn may be long: an idle speaker costs next to nothing, and a busy one answers at once.
 
 It also drops a reload that it is asked for while any neighbor, reachable or not, has routes waiting; lets
@@ -41,6 +42,7 @@ from exabgp.logger import log
 from exabgp.protocol.family import Family
 from exabgp.reactor.api import API, Command
 from exabgp.reactor.api.command.limit import match_neighbors
+from exabgp.reactor.asynchronous import ASYNC
 from exabgp.reactor.loop import Reactor
 from exabgp.reactor.network.connection import Connection
 from exabgp.reactor.network.outgoing import Outgoing
@@ -66,6 +68,17 @@ def _wait_for_io(reactor: Reactor, turn_ms: int) -> Iterator[int]:
             reactor._poller.unregister(descriptor)
         else:
             reactor._prevent_spin()
+
+
+def _carry_out(scheduled: ASYNC) -> bool:
+    """As many commands as go into a turn, in place of ASYNC.run; whether there are more."""
+    turn = scheduled._run_async()
+    try:
+        turn.send(None)
+    except StopIteration as end:
+        return bool(end.value)
+    turn.close()
+    raise RuntimeError("ExaBGP has scheduled what awaits something")
 
 
 def _setup_without_delay(outgoing: Outgoing) -> Exception | None:
@@ -159,6 +172,7 @@ Connection.writing = _writing
 _setup = Outgoing._setup
 Outgoing._setup = _setup_without_delay
 Reactor._wait_for_io = _wait_for_io
+ASYNC.run = _carry_out
 exabgp.rib.OutgoingRIB = AdjRibOut
 Update.unpack_message = staticmethod(unpack_message)
 log.debug = log.info = lambda *_, **__: None

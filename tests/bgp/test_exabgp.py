@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from exabgp.reactor.asynchronous import ASYNC  # type: ignore[import-untyped]
 from exabgp.reactor.loop import Reactor  # type: ignore[import-untyped]
 
 import control.bgp.exabgp as mended
@@ -61,6 +62,23 @@ def test_a_descriptor_that_was_closed_is_forgotten_and_others_are_heard(loop: Lo
     assert loop.spins == 0
     os.close(reading)
     os.close(writing)
+
+
+def test_commands_are_carried_out_in_order_and_as_many_as_go_into_a_turn() -> None:
+    queue, done = ASYNC(), []
+
+    def command(number: int) -> Iterator[bool]:
+        done.append(number)
+        yield True
+
+    assert queue.run() is False
+    for number in range(100):
+        queue.schedule("helper", "", command(number))
+    assert queue.run() is True
+    assert done == list(range(len(done)))
+    while queue.run():
+        pass
+    assert done == list(range(100))
 
 
 def test_a_new_connection_ends_the_wait_and_is_nobodys_data(loop: Loop) -> None:
