@@ -95,7 +95,7 @@ class Router:
             else:
                 changed |= self._heard(session, event, now_ns)
         told_all = any(isinstance(event, SnapshotEnd) for event in events)
-        moved = self._apply(changed, told_all)
+        moved = self._apply(changed, told_all=told_all)
         self._send(list(self._take_in_what_has_room()))
         begun = {event.neighbor for event in events if isinstance(event, SessionUp)} & self.sessions.keys()
         self._send(
@@ -211,14 +211,16 @@ class Router:
     ) -> None:
         """Does without a way that was lost: ends sessions that have no other, which BGP would do late."""
         changed: set[str] = set()
+        teardowns: list[str] = []
         for session in self.sessions.values():
             if ifindex not in session.ifindexes or self._has_way(session):
                 continue
             if session.up:
-                self._send([commands.teardown(session.neighbor, subcode)])
+                teardowns.append(commands.teardown(session.neighbor, subcode))
             if session.up or self._restarts.waits_for(session.neighbor):
                 changed |= self._end(session, reason, now_ns)
-        self._apply(changed | self._resolve())
+        # Those that live are to hear of it before the speaker attends to those that are gone.
+        self._apply(changed | self._resolve(), teardowns)
 
     def wanted(self, first: int, end: int) -> dict[str, NextHops]:
         """Where traffic should go, by prefix that is not originated here: of the prefixes in the RIB those
@@ -258,14 +260,15 @@ class Router:
         """What a neighbor is to know now: attributes, and the prefixes that have them."""
         return self._export.announcements(self.rib, neighbor)
 
-    def _apply(self, changed: Set[str], told_all: bool = False) -> bool:
+    def _apply(self, changed: Set[str], then: Iterable[str] = (), *, told_all: bool = False) -> bool:
+        """Has kernel and neighbors follow, then the speaker do more; whether nexthop groups changed."""
         groups = self._routes.fib.groups
         ordered = sorted(changed)
         if told_all:
             self.drop_stale_routes()
         else:
             self._install(ordered)
-        self._send(self._export.update(self.rib, ordered))
+        self._send([*self._export.update(self.rib, ordered), *then])
         return self._routes.fib.groups != groups
 
     def _install(self, changed: Collection[str]) -> None:

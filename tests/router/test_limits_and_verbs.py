@@ -83,6 +83,16 @@ def test_a_session_over_two_links_ends_with_the_last_and_traffic_leaves_each() -
     assert commands.reconnect(NEAR) in setting.take()
 
 
+def test_others_hear_that_a_way_is_lost_before_the_speaker_ends_what_went_over_it() -> None:
+    setting = Setting()
+    setting.receive(announce(OTHER_AS))
+    setting.take()
+    setting.lose(10)
+    *first, last = setting.take()
+    assert {line.split()[1] for line in first if "withdraw" in line} == {NEAR, DISTANT}
+    assert last == commands.teardown(OTHER_AS)
+
+
 def test_a_way_lost_in_one_family_takes_nothing_from_the_other() -> None:
     setting = Setting()
     setting.receive(announce(OTHER_AS))
