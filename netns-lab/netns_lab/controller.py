@@ -21,7 +21,7 @@ from netns_lab.announcements import Announcements
 from netns_lab.api import MAXIMUM_LINE_OCTETS
 from netns_lab.daemons import POLL_INTERVAL_S, launch_guard, run_daemon, start_guard
 from netns_lab.directory import LabDirectory, LabError
-from netns_lab.event_log import EventKind, EventLog
+from netns_lab.event_log import WRITING_DELAY_S, EventKind, EventLog
 from netns_lab.faults.faults import Faults
 from netns_lab.impairing import Impairing
 from netns_lab.plan import NodePlan
@@ -48,7 +48,7 @@ class Controller:
         """Starts the guard where none runs; LabError where that fails."""
         self.plan = load_plan(directory)
         self.now_ns = now_ns
-        self.log = EventLog(directory.events, now_ns)
+        self.log = EventLog(directory.events, now_ns, _later)
         self.directory = directory
         self.engine: EngineClient | None = None
         self.guard = self._find_guard()
@@ -94,6 +94,7 @@ class Controller:
         await self.daemons.detach()
         await self.services.detach()
         await asyncio.gather(*(router.detach() for router in self.routers.values()))
+        self.log.write()
 
     async def _read_counters(self) -> None:
         while True:
@@ -315,7 +316,9 @@ class Controller:
         try:
             document = json.loads(line)
             result = REQUESTS[document["request"]](self, document["arguments"])
-            return {"result": await result if asyncio.iscoroutine(result) else result}
+            answer = {"result": await result if asyncio.iscoroutine(result) else result}
+            self.log.write()  # who is answered may read the file
+            return answer
         except (LabError, LinkError, EngineGone, GuardGone) as error:
             return {"error": str(error)}
         except (KeyError, TypeError, ValueError, OSError) as error:
@@ -340,6 +343,10 @@ REQUESTS: dict[str, Callable[[Controller, Document], Any]] = {
     "impair-stop": lambda controller, arguments: controller.impairing.stop(**arguments),
     "reload": lambda controller, arguments: reload(controller),
 }
+
+
+def _later(write: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_later(WRITING_DELAY_S, write)
 
 
 async def serve(directory: LabDirectory) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from netns_lab.clock import local_time, wall_time
 
 CAPACITY = 10_000
+WRITING_DELAY_S = 0.02
 POLL_INTERVAL_S = 0.1
 log = logging.getLogger("events")
 
@@ -94,27 +95,60 @@ def event_line(event: dict[str, Any]) -> str:
 
 
 class EventLog:
-    """Appends to a lab's file and remembers the last events, those of earlier controllers among them."""
+    """Appends to a lab's file and remembers the last events, those of earlier controllers among them.
 
-    def __init__(self, path: Path, now_ns: Callable[[], int]) -> None:
+    `later` is given what writes them: who tells of a loss has more urgent things to do. By default it is
+    done at once.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        now_ns: Callable[[], int],
+        later: Callable[[Callable[[], None]], object] = lambda write: write(),
+    ) -> None:
         self._now_ns = now_ns
+        self._later = later
+        self._unwritten: list[dict[str, Any]] = []
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._events = deque(read_events(path), maxlen=CAPACITY)
+        self._events: deque[dict[str, Any]] = deque()
+        self._at: dict[int, list[dict[str, Any]]] = {}
+        for event in read_events(path):
+            self._remember(event)
         if (size := os.fstat(self._file).st_size) and os.pread(self._file, 1, size - 1) != b"\n":
             os.write(self._file, b"\n")
 
     def add(
         self, kind: EventKind, subject: str, text: str, t_ns: int | None = None, **detail: object
     ) -> None:
-        """Writes an event down; t_ns is now unless it is known to have been earlier."""
+        """Takes an event in; t_ns is now unless it is known to have been earlier."""
         t_ns = self._now_ns() if t_ns is None else t_ns
         event = asdict(LabEvent(t_ns, wall_time(t_ns), kind, subject, text, detail))
-        self._events.append(event)
-        try:
-            os.write(self._file, json.dumps(event).encode() + b"\n")  # one write: lines stay whole
+        self._remember(event)
+        self._unwritten.append(event)
+        if len(self._unwritten) == 1:
+            self._later(self.write)
+
+    def write(self) -> None:
+        """Writes down what is not in the file yet."""
+        events, self._unwritten = self._unwritten, []
+        if not events:
+            return
+        try:  # one write: lines stay whole
+            os.write(self._file, b"".join(json.dumps(event).encode() + b"\n" for event in events))
         except OSError as error:  # a full file system must not keep routes from moving
-            log.warning("an event is not in the file: %s", error)
-        log.info("%s %s: %s", kind, subject, text)
+            log.warning("%d events are not in the file: %s", len(events), error)
+        for event in events:
+            log.info("%s %s: %s", event["kind"], event["subject"], event["text"])
+
+    def _remember(self, event: dict[str, Any]) -> None:
+        self._events.append(event)
+        self._at.setdefault(event["t_ns"], []).append(event)
+        if len(self._events) > CAPACITY:
+            t_ns = self._events.popleft()["t_ns"]
+            self._at[t_ns].pop(0)
+            if not self._at[t_ns]:
+                del self._at[t_ns]
 
     def since(self, t_ns: int) -> list[dict[str, Any]]:
         """Everything at or after a time, as JSON types, ordered by time."""
@@ -125,8 +159,7 @@ class EventLog:
     def knows(self, kind: EventKind, t_ns: int, text: str | None = None) -> bool:
         """Whether an event of this kind and time, with this text if one is given, was written down before."""
         return any(
-            event["t_ns"] == t_ns and event["kind"] == kind and text in (None, event["text"])
-            for event in self._events
+            event["kind"] == kind and text in (None, event["text"]) for event in self._at.get(t_ns, ())
         )
 
     def last(self, count: int) -> list[dict[str, Any]]:

@@ -2,9 +2,12 @@
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+from netns_lab import event_log
 from netns_lab.event_log import POLL_INTERVAL_S, EventKind, EventLog, event_line, read_events
 
 
@@ -36,6 +39,34 @@ def test_a_time_is_told_as_wall_clock_to_the_millisecond(tmp_path: Path) -> None
     assert (stamp - after).total_seconds() < 0.01
     local = stamp.astimezone().strftime("%H:%M:%S.") + f"{stamp.microsecond // 1000:03}"
     assert event_line(event).split() == [local, "heal", "ch1", "healed"]
+
+
+def test_what_is_to_be_written_later_is_known_at_once_and_written_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    waiting: list[Callable[[], None]] = []
+    log = EventLog(path, lambda: 1, waiting.append)
+    log.add(EventKind.FAULT, "ch1", "failed")
+    log.add(EventKind.HEAL, "ch1", "healed")
+    assert log.knows(EventKind.FAULT, 1, "failed")
+    assert not log.knows(EventKind.FAULT, 1, "healed")
+    assert list(read_events(path)) == []
+    for write in waiting:
+        write()
+    log.write()
+    assert [event["text"] for event in read_events(path)] == ["failed", "healed"]
+    log.add(EventKind.FAULT, "ch2", "failed")
+    assert len(waiting) == 2
+
+
+def test_only_the_last_events_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_log, "CAPACITY", 2)
+    log = EventLog(tmp_path / "events.jsonl", time.monotonic_ns)
+    for t_ns in (5, 5, 6):
+        log.add(EventKind.FAULT, "ch1", "", t_ns)
+    assert [event["t_ns"] for event in log.since(0)] == [5, 6]
+    log.add(EventKind.FAULT, "ch1", "", 7)
+    assert not log.knows(EventKind.FAULT, 5)
+    assert log.knows(EventKind.FAULT, 6)
 
 
 def test_following_hears_what_is_added_meanwhile_and_ends_with_the_lab(tmp_path: Path) -> None:
