@@ -147,13 +147,13 @@ class Controller:
         self.guard.introduce()
         self._guarding.watch(self.guard.pid)
         loop = asyncio.get_running_loop()
-        loop.add_reader(self.guard.fileno(), self._read_guard)
-        loop.call_soon(self._read_guard)  # what came with the first answer makes the socket readable no more
+        loop.add_reader(self.guard.fileno(), self.read_guard)
+        loop.call_soon(self.read_guard)  # what came with the first answer makes the socket readable no more
 
-    def _read_guard(self) -> None:
+    def read_guard(self) -> None:
+        """Acts on what the guard has told; on what it told of nodes that are dying, later."""
         self._hear_guard()
-        while self._news:
-            it = self._news.pop(0)
+        while (it := self._next_news()) is not None:
             if isinstance(it, InterfaceChange):
                 self._interface_changed(it)
             elif isinstance(it, BfdState):
@@ -161,11 +161,20 @@ class Controller:
             else:
                 self._take(it)
 
+    def _next_news(self) -> News | None:
+        """The oldest of a node that lives; before a whole truth, which may undo it, the oldest of all."""
+        dying = self.faults.dying
+        told_all = any(isinstance(it, list) for it in self._news)
+        for index, it in enumerate(self._news):
+            if told_all or isinstance(it, list) or it.node not in dying:
+                return self._news.pop(index)
+        return None
+
     def _hear_early(self) -> None:
         """For a router that is about to write groups: else it would put back what the guard took out."""
         self._hear_guard()
         if self._news:
-            asyncio.get_running_loop().call_soon(self._read_guard)
+            asyncio.get_running_loop().call_soon(self.read_guard)
 
     def _hear_guard(self) -> None:
         """Reads the guard's news, to be acted on in their order; routers use a lost interface no more."""
@@ -226,10 +235,10 @@ class Controller:
 
     def look_again(self) -> None:
         """Has the guard look which interfaces there are now; raises GuardGone."""
-        self._read_guard()
+        self.read_guard()
         self.guard.reload()
-        self._take(self.guard.wait())
-        self._read_guard()  # changes that came with the answer make the socket readable no more
+        self._news.append(self.guard.wait())
+        self.read_guard()  # changes that came with the answer make the socket readable no more
 
     def _take(self, states: list[InterfaceState]) -> None:
         """Takes in the whole truth, and makes up for changes that were not heard of.

@@ -3,6 +3,7 @@
 import socket
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 from netns_lab.controller import Controller
 
@@ -38,6 +39,7 @@ def test_a_change_that_came_with_the_whole_truth_is_not_left_unread(tmp_path: Pa
         controller.routers = {}
         controller._interfaces = {}
         controller._news = []
+        controller.faults = SimpleNamespace(dying=set())  # type: ignore[assignment]
         try:
             controller.look_again()
         finally:

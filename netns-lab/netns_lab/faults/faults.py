@@ -65,13 +65,13 @@ class Faults:
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
         self._registry = Registry(controller.directory.faults)
-        wires = WireFaults(controller, self._registry)
+        self._wires = WireFaults(controller, self._registry)
         routers = RouterFaults(controller, self._registry, self._ended)
         itself = ControllerFaults(controller, self._ended)
         self._attacks = Attacks(controller)
         self._maintenance = Maintenance(controller, self._registry, self._ended)
         self._actors: dict[str, Actor] = {
-            **dict.fromkeys(WIRE_MODES, wires),
+            **dict.fromkeys(WIRE_MODES, self._wires),
             **dict.fromkeys(MODES[FaultKind.BGP], routers),
             **dict.fromkeys(MODES[FaultKind.CONTROLLER], itself),
             **dict.fromkeys(ATTACKS, self._attacks),
@@ -83,6 +83,11 @@ class Faults:
     def dead(self) -> set[str]:
         """The nodes on which nothing may be started."""
         return dead_nodes(self._registry)
+
+    @property
+    def dying(self) -> set[str]:
+        """The dead nodes that are left alone until those that live have acted."""
+        return self._wires.dying
 
     def equip(self, router: LabRouter) -> None:
         """Makes a router that is new what the faults want of it."""
