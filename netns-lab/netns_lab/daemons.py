@@ -21,7 +21,9 @@ from netns_lab.directory import LabDirectory, LabError
 from netns_lab.plan import EnginePlan
 from netns_lab.processes import start_daemon
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 120.0
+"""A controller answers once it has started an ExaBGP for each router: on a busy machine that may take half a
+second each. One that ends is noticed at once."""
 POLL_INTERVAL_S = 0.02
 Client = TypeVar("Client", EngineClient, GuardEvents, LineStream)
 
