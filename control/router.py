@@ -46,7 +46,7 @@ class Router:
         routes: RouteTable,
         send: Callable[[Sequence[str]], None],
         on_change: Callable[[SessionChange], None],
-        on_refused: Callable[[Refused], None],
+        on_refused: Callable[[Sequence[Refused]], None],
         *,
         interior: Mapping[str, Interior],
         configure: Callable[[SpeakerConfig], None],
@@ -353,9 +353,9 @@ class Router:
     def _configure_speaker(self) -> None:
         self._configure(self.config.without(self.held))
 
-    def _report(self, refused: Iterable[Refused]) -> None:
-        for refusal in refused:
-            self._on_refused(refusal)
+    def _report(self, refused: Sequence[Refused]) -> None:
+        if refused:
+            self._on_refused(refused)
 
     def _session_changed(self, neighbor: str, up: bool, reason: str, now_ns: int) -> None:
         session = self.sessions[neighbor]

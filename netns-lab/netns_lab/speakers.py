@@ -262,9 +262,10 @@ class LabRouter:
         text = f"{name}'s session with {session.peer_node} over {session.link}: {session.warning}"
         self._log.add(EventKind.SESSION_WARNING, name, text, link=session.link)
 
-    def _refused(self, refused: Refused) -> None:
-        name = self.node.name
-        self._log.add(EventKind.ROUTES_REFUSED, name, f"{name}'s kernel refused {refused}")
+    def _refused(self, refused: Sequence[Refused]) -> None:
+        """One event for all: with a group that cannot be, each of its 100,000 routes is refused."""
+        name, more = self.node.name, f", and {len(refused) - 1} changes more" if len(refused) > 1 else ""
+        self._log.add(EventKind.ROUTES_REFUSED, name, f"{name}'s kernel refused {refused[0]}{more}")
 
     def expected_routes(self, first: int, count: int) -> Document:
         """What the kernel should have of so many prefixes of the RIB, from number `first` on: those that have

@@ -1,5 +1,6 @@
 """What a router does when it is asked to, when a neighbor goes too far, and inside its own AS."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from netns_lab.held_sessions import recall, remember
 from control.bgp import commands
 from control.bgp.model import Advertised, SessionDown, SessionUp, SnapshotEnd, Withdraw
 from control.bgp.policy import LimitAction, MaximumPrefixes, NeighborSettings
-from control.routes.model import NextHop
+from control.routes.model import NextHop, Refused
 from control.routes.model_kernel import ModelKernel
 from control.routes.table import RouteTable
 from control.session import Session
@@ -45,6 +46,17 @@ def test_the_interior_is_in_the_kernel_before_any_session_and_paths_go_through_i
     setting.receive(announce(OTHER_AS))
     assert setting.hops() == {NextHop(OTHER_AS, 10)}
     assert set(setting.router.wanted(0, 10)) == {*INTERIOR, FAR}
+
+
+def test_what_the_kernel_refuses_is_told_together() -> None:
+    """With a group that cannot be, each of its routes is refused, of 100,000 maybe."""
+    setting = Setting()
+    told: list[Sequence[Refused]] = []
+    setting.router._on_refused = told.append
+    setting.kernel.link_down(10)  # and nobody has heard of it
+    setting.receive(announce(OTHER_AS, *MANY))
+    (refused,) = told
+    assert len(refused) > len(MANY)
 
 
 def test_what_is_wanted_can_be_asked_for_in_parts() -> None:

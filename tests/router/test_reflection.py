@@ -129,7 +129,7 @@ class Node:
     def _session_changed(self, change: SessionChange) -> None:
         self.changes.append((change.session.neighbor, change.up, change.reason))
 
-    def _refused(self, refused: Refused) -> None:
+    def _refused(self, refused: Sequence[Refused]) -> None:
         raise AssertionError(f"{self.name}: {refused}")
 
     async def until(self, holds: Callable[[], bool]) -> None:
