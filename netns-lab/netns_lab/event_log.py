@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -130,8 +131,8 @@ class EventLog:
             self._later(self.write)
 
     def write(self) -> None:
-        """Writes down what is not in the file yet."""
-        events, self._unwritten = self._unwritten, []
+        """Writes down what is not in the file yet, in order of time: a fault before what came of it."""
+        events, self._unwritten = sorted(self._unwritten, key=itemgetter("t_ns")), []
         if not events:
             return
         try:  # one write: lines stay whole

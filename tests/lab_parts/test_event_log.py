@@ -45,6 +45,7 @@ def test_what_is_to_be_written_later_is_known_at_once_and_written_in_order(tmp_p
     path = tmp_path / "events.jsonl"
     waiting: list[Callable[[], None]] = []
     log = EventLog(path, lambda: 1, waiting.append)
+    log.add(EventKind.INTERFACE_DOWN, "aws:ch1", "down", 2)
     log.add(EventKind.FAULT, "ch1", "failed")
     log.add(EventKind.HEAL, "ch1", "healed")
     assert log.knows(EventKind.FAULT, 1, "failed")
@@ -53,7 +54,7 @@ def test_what_is_to_be_written_later_is_known_at_once_and_written_in_order(tmp_p
     for write in waiting:
         write()
     log.write()
-    assert [event["text"] for event in read_events(path)] == ["failed", "healed"]
+    assert [event["text"] for event in read_events(path)] == ["failed", "healed", "down"]
     log.add(EventKind.FAULT, "ch2", "failed")
     assert len(waiting) == 2
 
