@@ -221,6 +221,7 @@ class Router:
                 changed |= self._end(session, reason, now_ns)
         # Those that live are to hear of it before the speaker attends to those that are gone.
         self._apply(changed | self._resolve(), teardowns)
+        self.check_routes()  # deleting what is not there any more is refused to nobody
 
     def wanted(self, first: int, end: int) -> dict[str, NextHops]:
         """Where traffic should go, by prefix that is not originated here: of the prefixes in the RIB those

@@ -52,11 +52,17 @@ class RouteTable:
     def check(self) -> list[Refused]:
         """Compare the groups with the kernel's, and put right what differs: after links changed unheard.
 
-        Routes go only with their group, or are given another one here.
+        Routes go only with their group, or are given another one here. Next hops on links that are lost, of
+        which this table may be told later, make no difference.
         """
-        held = Installed(self._kernel.nexthops(), []).groups()
-        self._in_doubt |= not self.fib.groups.items() <= held.items()
+        self._hear()
+        held = self._usable(Installed(self._kernel.nexthops(), []).groups())
+        self._in_doubt |= not self._usable(self.fib.groups).items() <= held.items()
         return self._carry_out([])
+
+    def _usable(self, groups: Mapping[int, NextHops]) -> dict[int, NextHops]:
+        usable = {id: frozenset(filter(self.fib.is_usable, hops)) for id, hops in groups.items()}
+        return {id: hops for id, hops in usable.items() if hops}
 
     def _carry_out(self, operations: list[Operation]) -> list[Refused]:
         refused = self._kernel.execute(operations)

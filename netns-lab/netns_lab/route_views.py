@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netns_lab.api import ControllerClient
 from netns_lab.directory import LabDirectory, LabError
 from netns_lab.installed_routes import InstalledRoute, installed_routes, not_installed
 from netns_lab.names import unknown
-from netns_lab.plan import LabPlan, NodePlan
 from netns_lab.routing_daemons.kernel_routes import PROTOCOLS, learned_routes
-from netns_lab.state import load_plan
+
+if TYPE_CHECKING:
+    from netns_lab.plan import LabPlan, NodePlan
 
 SUMMARY_COLUMNS = ("node", "routes", "prefixes", "nhid", "paths", "next hops")
 COLUMNS = ("node", "prefix", "nhid", "paths", "next hops")
@@ -66,6 +67,8 @@ def routes_of(node: NodePlan) -> list[InstalledRoute]:
 
 def route_document(directory: LabDirectory, chosen: Chosen = EVERY) -> dict[str, Any]:
     """The document of `inspect routes`. Raises ControllerGone, and LabError where there is no such node."""
+    from netns_lab.state import load_plan  # the models are not needed to show other topics
+
     plan = load_plan(directory)
     nodes = chosen.nodes(plan)
     with ControllerClient(directory) as controller:
