@@ -29,7 +29,7 @@ from dataplane.whole_file import write_whole
 logger = logging.getLogger(__name__)
 
 CONNECT_INTERVAL_S = 0.02
-HELPER_LIMIT_S = 10.0
+HELPER_LIMIT_S = 30.0
 """How long a child may run without a helper that can be reached before it is killed."""
 STOP_LIMIT_S = 3.0
 SPEAKER_ENDED = "ExaBGP ended"
@@ -48,6 +48,9 @@ class Speaker:
     that was up is reported down, then `on_exit` gets its exit status (negative: the signal; None: not our
     own child). `directory` holds the configuration (it has passwords: mode 0600), the socket and the log;
     with those two names and `pid` a later controller can `adopt` the child.
+
+    A start takes half a second of a CPU, and speakers that start at once take each other's: each waits for
+    one of the `turns` and has it until its helper answers.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Speaker:
         on_events: Callable[[Sequence[Event]], None],
         on_exit: Callable[[int | None], None],
         backoff: Backoff | None = None,
+        turns: asyncio.Semaphore | None = None,
     ) -> None:
         self._config = config
         self._namespace = namespace
@@ -67,6 +71,8 @@ class Speaker:
         self._on_events = on_events
         self._on_exit = on_exit
         self._backoff = backoff or Backoff()
+        self._turns = turns or asyncio.Semaphore()
+        self._has_turn = False
         self.configuration_path = directory / f"{config.node}.exabgp.conf"
         self.socket_path = directory / f"{config.node}.exabgp.sock"
         self.log_path = directory / f"{config.node}.exabgp.log"
@@ -85,13 +91,12 @@ class Speaker:
 
     @property
     def pid(self) -> int | None:
-        """ExaBGP's pid; None while it waits to be restarted."""
+        """ExaBGP's pid; None while it waits to be started."""
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
-        """Start the child unless it is held; raises OSError or ValueError when that cannot even be tried."""
-        if self._released.is_set():
-            self._spawn()
+        """Start the child, unless it is held; raises OSError or ValueError when that cannot even be tried."""
+        self._write_configuration()
         self._task = asyncio.get_running_loop().create_task(self._supervise())
 
     def adopt(self, pid: int) -> None:
@@ -112,8 +117,6 @@ class Speaker:
         self._released = other._released
         if self._process is not None:
             self._reconfigure()
-        elif self._released.is_set():
-            self._spawn()
         self._task = asyncio.get_running_loop().create_task(self._supervise())
 
     def configure(self, config: SpeakerConfig) -> None:
@@ -162,32 +165,48 @@ class Speaker:
 
     async def _supervise(self) -> None:
         loop = asyncio.get_running_loop()
-        if self._process is None:
-            await self._restart(0.0)
-        while self._process is not None:
-            started_s = loop.time()
-            await self._attend(self._process)
-            status = await self._bury()
-            logger.warning(
-                "%s: ExaBGP ended with status %s, see %s", self._config.node, status, self.log_path
-            )
-            lost = [SessionDown(neighbor, SPEAKER_ENDED) for neighbor in sorted(self._sessions)]
-            if lost:
-                self._deliver(lost)
-            self._report(self._on_exit, status)
-            await self._restart(loop.time() - started_s)
+        try:
+            if self._process is None:
+                await self._start()
+            while self._process is not None:
+                started_s = loop.time()
+                await self._attend(self._process)
+                self._pass_turn()
+                status = await self._bury()
+                logger.warning(
+                    "%s: ExaBGP ended with status %s, see %s", self._config.node, status, self.log_path
+                )
+                lost = [SessionDown(neighbor, SPEAKER_ENDED) for neighbor in sorted(self._sessions)]
+                if lost:
+                    self._deliver(lost)
+                self._report(self._on_exit, status)
+                if not self.held:  # else it did not end by itself
+                    await asyncio.sleep(self._backoff.delay_s(loop.time() - started_s))
+                await self._start()
+                self.restarts += 1
+        finally:
+            self._pass_turn()
 
-    async def _restart(self, lived_s: float) -> None:
+    async def _start(self) -> None:
+        """Starts the child as soon as it may run and has its turn, which it keeps."""
         while self._process is None:
-            if not self.held:  # else it did not end by itself
-                await asyncio.sleep(self._backoff.delay_s(lived_s))
             await self._released.wait()
+            await self._turns.acquire()
+            self._has_turn = True
+            if self.held:  # by now
+                self._pass_turn()
+                continue
             try:
                 self._spawn()
-                self.restarts += 1
             except OSError as error:
                 logger.error("%s: ExaBGP cannot be started: %s", self._config.node, error)
-                lived_s = 0.0
+                self._pass_turn()
+                await asyncio.sleep(self._backoff.delay_s(0.0))
+
+    def _pass_turn(self) -> None:
+        if self._has_turn:
+            self._has_turn = False
+            self._turns.release()
 
     def _reconfigure(self) -> None:
         self._write_configuration()
@@ -268,6 +287,7 @@ class Speaker:
                 await asyncio.sleep(CONNECT_INTERVAL_S)
                 continue
             self._remember_helper(writer.get_extra_info("socket"))
+            self._pass_turn()
             return reader, writer
 
     def _remember_helper(self, connection: socket.socket) -> None:

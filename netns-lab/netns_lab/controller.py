@@ -35,6 +35,7 @@ from netns_lab.state import load_plan
 from netns_lab.supervisor import Supervisor
 from netns_lab.views import Views
 
+SPEAKER_STARTS_PER_CPU = 2
 log = logging.getLogger("controller")
 
 
@@ -55,6 +56,7 @@ class Controller:
         self._guarding = Supervisor(lambda: launch_guard(directory), lambda: not directory.is_ending())
         self._interfaces = {(state.node, state.interface): state for state in self.guard.wait()}
         self._news: list[News] = []
+        self._speaker_turns = asyncio.Semaphore(SPEAKER_STARTS_PER_CPU * len(os.sched_getaffinity(0)))
         self.routers: dict[str, LabRouter] = {}
         self.announcements = Announcements(self)
         self.faults = Faults(self)
@@ -221,6 +223,7 @@ class Controller:
             interfaces,
             originate,
             self._hear_early,
+            self._speaker_turns,
         )
         self.faults.equip(router)
         return router

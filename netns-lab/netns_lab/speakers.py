@@ -34,7 +34,8 @@ class LabRouter:
     """One router: what the controller starts, asks and stops.
 
     `interfaces` are the router's, by name, as the guard told of them last; `originate` is what it announces.
-    `hear` has what the guard has told and nobody has read yet come to `interface_to_be_lost` first.
+    `hear` has what the guard has told and nobody has read yet come to `interface_to_be_lost` first. `turns`:
+    how many routers may be starting their speaker at once.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class LabRouter:
         interfaces: Mapping[str, InterfaceState],
         originate: Iterable[str],
         hear: Callable[[], None],
+        turns: asyncio.Semaphore,
     ) -> None:
         self.node = node
         self._hear = hear
@@ -71,6 +73,7 @@ class LabRouter:
             environment=daemon_environment(directory.mark),
             on_events=self._events,
             on_exit=self._exited,
+            turns=turns,
         )
         self.router = Router(
             config,

@@ -94,7 +94,12 @@ class Router:
     """A controller's BGP half: what it does with a speaker's events, and what a test may wait for."""
 
     def __init__(
-        self, side: int, directory: Path, speaker_config: SpeakerConfig, backoff: Backoff | None = None
+        self,
+        side: int,
+        directory: Path,
+        speaker_config: SpeakerConfig,
+        backoff: Backoff | None = None,
+        turns: asyncio.Semaphore | None = None,
     ) -> None:
         self.config = speaker_config
         self.rib = Rib(speaker_config)
@@ -113,6 +118,7 @@ class Router:
             on_events=self._take,
             on_exit=self._exited,
             backoff=backoff or Backoff(first_s=0.1),
+            turns=turns,
         )
 
     def _take(self, events: Sequence[Event]) -> None:
@@ -159,13 +165,15 @@ def play(
     scene: Callable[[Router, Router], Coroutine[Any, Any, None]],
     configs: tuple[SpeakerConfig, SpeakerConfig] | None = None,
     backoff: Backoff | None = None,
+    turns: asyncio.Semaphore | None = None,
 ) -> None:
     """Run a scene between two routers; whatever happens, no process of theirs is left."""
 
     async def perform() -> None:
         pair = configs or (config(0), config(1))
         routers = [
-            Router(side, directory, speaker_config, backoff) for side, speaker_config in enumerate(pair)
+            Router(side, directory, speaker_config, backoff, turns)
+            for side, speaker_config in enumerate(pair)
         ]
         try:
             for router in routers:
@@ -255,6 +263,30 @@ def test_a_wrong_password_keeps_its_session_down(namespaces: tuple[str, str], tm
         assert refused.local_address not in a.up
 
     play(tmp_path, scene, (config(0), wrong))
+
+
+def test_speakers_start_one_after_the_other_where_there_is_one_turn(
+    namespaces: tuple[str, str], tmp_path: Path
+) -> None:
+    turns = asyncio.Semaphore()
+
+    async def scene(a: Router, b: Router) -> None:
+        await turns.acquire()
+        await asyncio.sleep(0)  # both have come to where they wait
+        assert (a.speaker.pid, b.speaker.pid) == (None, None)
+        turns.release()
+        async with asyncio.timeout(EVENT_TIMEOUT_S):
+            while a.speaker.pid is None and b.speaker.pid is None:
+                await asyncio.sleep(0)
+        starting, waiting = (a, b) if b.speaker.pid is None else (b, a)
+        assert waiting.speaker.pid is None
+        starting.speaker.hold()  # a start that comes to nothing gives its turn back
+        await waiting.until(lambda: waiting.snapshots > 0)
+        starting.speaker.release()
+        await a.learned(PREFIXES[1])
+        assert not turns.locked()
+
+    play(tmp_path, scene, turns=turns)
 
 
 def test_a_speaker_that_was_held_starts_as_soon_as_it_is_released(
@@ -366,7 +398,18 @@ def test_a_speaker_stopped_as_soon_as_it_is_started_leaves_nothing(
     namespaces: tuple[str, str], tmp_path: Path
 ) -> None:
     async def scene(a: Router, b: Router) -> None:
-        assert a.speaker.pid is not None
+        async with asyncio.timeout(EVENT_TIMEOUT_S):
+            while a.speaker.pid is None:
+                await asyncio.sleep(0)
+
+    play(tmp_path, scene)
+
+
+def test_a_speaker_stopped_before_it_has_started_leaves_nothing(
+    namespaces: tuple[str, str], tmp_path: Path
+) -> None:
+    async def scene(a: Router, b: Router) -> None:
+        assert a.speaker.pid is None
 
     play(tmp_path, scene)
 
