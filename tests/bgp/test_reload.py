@@ -9,11 +9,9 @@ import pytest
 from control.bgp.configuration import NeighborConfig, SpeakerConfig
 from control.bgp.journal import Journal
 from control.bgp.model import AddressFamily, SessionDown, SnapshotEnd
-from tests.bgp.test_speaker import LINKS, PREFIXES, Router, address, config, namespaces, play
+from tests.bgp.two_routers import LINKS, PREFIXES, Router, address, config, play
 
 pytestmark = pytest.mark.lab
-
-__all__ = ["namespaces"]
 
 UNREACHABLE = NeighborConfig("169.254.0.1", "169.254.0.99", 64999, AddressFamily.IPV4_UNICAST)
 
