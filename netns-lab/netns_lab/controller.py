@@ -166,9 +166,10 @@ class Controller:
     def _next_news(self) -> News | None:
         """The oldest of a node that lives; before a whole truth, which may undo it, the oldest of all."""
         dying = self.faults.dying
-        told_all = any(isinstance(it, list) for it in self._news)
+        if not dying or any(isinstance(it, list) for it in self._news):
+            return self._news.pop(0) if self._news else None
         for index, it in enumerate(self._news):
-            if told_all or isinstance(it, list) or it.node not in dying:
+            if not isinstance(it, list) and it.node not in dying:
                 return self._news.pop(index)
         return None
 

@@ -273,13 +273,7 @@ class LabRouter:
     def expected_routes(self, first: int, count: int) -> Document:
         """What the kernel should have of so many prefixes of the RIB, from number `first` on: those that have
         the same next hops together, and whether there are more prefixes."""
-        names = {state.ifindex: name for name, state in self.interfaces.items()}
-        usable = {
-            (state.ifindex, family)
-            for state in self.interfaces.values()
-            for family, is_usable in state.families.items()
-            if is_usable
-        }
+        states = {state.ifindex: state for state in self.interfaces.values()}
         groups: dict[NextHops, list[str]] = {}
         for prefix, hops in self.router.wanted(first, first + count).items():
             groups.setdefault(hops, []).append(prefix)
@@ -287,9 +281,9 @@ class LabRouter:
             "groups": [
                 {
                     "next_hops": [
-                        (hop.gateway, names[hop.ifindex])
+                        (hop.gateway, state.interface)
                         for hop in hops
-                        if (hop.ifindex, hop.family_name) in usable
+                        if (state := states.get(hop.ifindex)) and state.families[hop.family_name]
                     ],
                     "prefixes": prefixes,
                 }
