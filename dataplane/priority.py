@@ -12,8 +12,9 @@ NICENESS = -10
 _AUTOGROUP = Path("/proc/self/autogroup")
 
 
-def come_first() -> None:
-    """Gives every thread of this process, and those to come, nine times the part of an ordinary one.
+def come_first(*, alone: bool = False) -> None:
+    """Gives every thread of this process nine times the part of an ordinary one; unless `alone`, also the
+    threads and children that it will have.
 
     Linux may give each session a part of its own (kernel.sched_autogroup_enabled), and niceness then ranks
     only within a session: so that of a session which this process leads is raised, too. Raises
@@ -21,5 +22,7 @@ def come_first() -> None:
     """
     for thread in os.listdir("/proc/self/task"):
         os.setpriority(os.PRIO_PROCESS, int(thread), NICENESS)
+    if alone:
+        os.sched_setscheduler(0, os.SCHED_OTHER | os.SCHED_RESET_ON_FORK, os.sched_param(0))
     if os.getsid(0) == os.getpid() and _AUTOGROUP.exists():
         _AUTOGROUP.write_text(str(NICENESS))

@@ -13,6 +13,7 @@ from typing import Any
 
 from control.bfd.state import BfdState
 from control.guard.channel import GuardEvents, GuardGone, InterfaceChange, InterfaceState, News
+from dataplane import priority
 from dataplane.client import EngineClient, EngineEvents, EngineGone
 from dataplane.counters import map_counters
 from dataplane.interface import FaultEvent, LinkError, LinkState, PendingEvent
@@ -371,6 +372,8 @@ async def serve(directory: LabDirectory) -> None:
 
 def main() -> None:
     """The controller process: python -m netns_lab.controller LAB."""
+    with contextlib.suppress(OSError):  # as the engine, which it follows
+        priority.come_first(alone=True)
     run_daemon("controller", sys.argv[1], serve)
 
 

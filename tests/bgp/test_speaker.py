@@ -19,6 +19,7 @@ from control.bgp.model import (
     SnapshotEnd,
 )
 from control.bgp.rib import Rib
+from dataplane.priority import NICENESS
 from tests.bgp.two_routers import (
     EVENT_TIMEOUT_S,
     LINKS,
@@ -33,6 +34,7 @@ from tests.bgp.two_routers import (
     play,
     run,
 )
+from tests.priorities import niceness
 
 pytestmark = pytest.mark.lab
 
@@ -63,6 +65,7 @@ def test_sessions_with_md5_carry_both_families_over_both_links(
         assert a.speaker.pid is not None
         marks = Path(f"/proc/{a.speaker.pid}/environ").read_bytes().split(b"\0")
         assert f"QUADLINK_LAB={MARK}".encode() in marks
+        assert niceness(a.speaker.pid) == {NICENESS}
 
     play(tmp_path, scene)
 

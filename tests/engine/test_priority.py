@@ -1,23 +1,18 @@
-"""The engine comes first on a busy machine, where it may and does not keep the machine busy itself."""
+"""Who comes first on a busy machine: the engine, where it may and does not keep the machine busy itself."""
 
-import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from dataplane.priority import NICENESS
 from tests.engine.process import engine_process
+from tests.priorities import niceness
 
 pytestmark = pytest.mark.lab
 WITHOUT_NICE = ["setpriv", "--inh-caps=-sys_nice", "--bounding-set=-sys_nice"]
-
-
-def niceness(pid: int) -> set[int]:
-    """Of the threads of a process, and of its session where those have one."""
-    found = {os.getpriority(os.PRIO_PROCESS, int(task.name)) for task in Path(f"/proc/{pid}/task").iterdir()}
-    session = Path(f"/proc/{pid}/autogroup")
-    return found | ({int(session.read_text().split()[-1])} if session.exists() else set())
 
 
 def test_all_threads_of_the_engine_come_first(tmp_path: Path) -> None:
@@ -35,3 +30,10 @@ def test_an_engine_that_may_not_come_first_serves_and_says_so(tmp_path: Path) ->
     with engine_process(tmp_path, through=WITHOUT_NICE) as (_, engine):
         assert NICENESS not in niceness(engine.pid)
     assert "no higher priority: [Errno 13]" in (tmp_path / "log").read_text()
+
+
+def test_who_comes_first_alone_starts_ordinary_processes() -> None:
+    program = "import os, subprocess; from dataplane.priority import come_first; come_first(alone=True);"
+    program += "print(os.getpriority(os.PRIO_PROCESS, 0)); subprocess.run(['nice'], check=True)"
+    done = subprocess.run([sys.executable, "-uc", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(NICENESS), "0"]

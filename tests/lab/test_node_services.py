@@ -14,6 +14,7 @@ from netns_lab.node_commands import CommandFailed, run_commands
 from netns_lab.state import load_plan
 
 from tests.lab.harness import processes_of, quadlink
+from tests.priorities import niceness
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.lab
@@ -121,6 +122,7 @@ def test_a_service_is_restarted_whole_outlives_its_controller_and_follows_its_to
     first = service(name)
     assert (first["name"], first["state"], first["restarts"]) == ("web", "running", 0)
     eventually(lambda: sleeping(first["pid"]) == ["1000", "2000"])
+    assert niceness(first["pid"]) == {0}  # its parent comes first, which is no business of the user's
     assert directory.log("h1.web").read_text() == "here from a file 0022 fd00:169::1     h2\n"
     assert sorted(os.listdir(f"/proc/{first['pid']}/fd")) == ["0", "1", "2"]
     status = Path(f"/proc/{first['pid']}/status").read_text()
