@@ -21,6 +21,8 @@ from xdist.scheduler import LoadScopeScheduling
 # Inherited by every process a test starts, however it detaches itself.
 MARK = "QUADLINK_TEST_SESSION"
 EXIT_GRACE_S = 2.0
+BACKGROUND_NICENESS = 5
+"""Of tests that run beside those that make labs, which take longest and have real time in them."""
 THERE_BEFORE = pytest.StashKey[list[str]]()
 LEFT_BEHIND = pytest.StashKey[list[str]]()
 
@@ -79,6 +81,13 @@ def makes_labs(file: Path) -> bool:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     """Where tests run in several processes: which runs what."""
     return ByFolder(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Lets tests that make labs come first where others run beside them."""
+    if "PYTEST_XDIST_WORKER" in os.environ and os.geteuid() == 0:
+        os.setpriority(os.PRIO_PROCESS, 0, 0 if makes_labs(item.path) else BACKGROUND_NICENESS)
 
 
 def fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
