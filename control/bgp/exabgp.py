@@ -1,9 +1,11 @@
 """ExaBGP as a router runs it: python -m control.bgp.exabgp server FILE.
 
-ExaBGP 5.0 gives its peers turns for nothing, and sleeps when it should listen: turns.py has it do better. It
-also makes an event loop, and throws it away, for every turn with commands, none of which awaits anything.
+ExaBGP 5.0 leaves sockets that it has closed in its poll set, where each makes it sleep for a whole turn, deaf
+to its peers and its helper, instead of waiting for them; it looks for new connections only once a turn; and
+it makes an event loop, and throws it away, for every turn with commands, none of which awaits anything.
+Mended here, a turn may be long: an idle speaker costs next to nothing, and a busy one answers at once.
 
-It drops a reload that it is asked for while any neighbor, reachable or not, has routes waiting; lets
+It also drops a reload that it is asked for while any neighbor, reachable or not, has routes waiting; lets
 commands that follow come before it; and loses a neighbor that leaves and comes back at once. Here `reload` is
 carried out in its turn, among announcements, and what left is gone when it is done. Neighbors that are the
 same before and after keep their sessions.
@@ -27,6 +29,7 @@ happened to. So before each message the socket is made to look its route up anew
 # mypy: disable-error-code="import-untyped"
 
 import contextlib
+import select
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -46,10 +49,27 @@ from exabgp.reactor.network.connection import Connection
 from exabgp.reactor.network.outgoing import Outgoing
 from exabgp.reactor.peer import Peer
 
-from control.bgp import commands, turns
+from control.bgp import commands
 from control.bgp.adj_rib_out import AdjRibOut, Announcement, nlri
 from control.bgp.received import unpack_message
 from dataplane import priority
+
+_READABLE = select.POLLIN | select.POLLPRI
+
+
+def _wait_for_io(reactor: Reactor, turn_ms: int) -> Iterator[int]:
+    """The descriptors of peers and helpers that are readable; in place of Reactor._wait_for_io."""
+    listeners = {listener.fileno() for listener in reactor.listener._sockets} if reactor.listener else set()
+    for descriptor in listeners:
+        reactor._poller.register(descriptor, select.POLLIN)
+    for descriptor, events in reactor._poller.poll(turn_ms):
+        if events & _READABLE:
+            if descriptor not in listeners:
+                yield descriptor
+        elif events & select.POLLNVAL:
+            reactor._poller.unregister(descriptor)
+        else:
+            reactor._prevent_spin()
 
 
 def _carry_out(scheduled: ASYNC) -> bool:
@@ -153,11 +173,11 @@ _is_writable = Connection.writing
 Connection.writing = _writing
 _setup = Outgoing._setup
 Outgoing._setup = _setup_without_delay
+Reactor._wait_for_io = _wait_for_io
 ASYNC.run = _carry_out
 exabgp.rib.OutgoingRIB = AdjRibOut
 Update.unpack_message = staticmethod(unpack_message)
 log.debug = log.info = lambda *_, **__: None
-turns.install()
 Command.register(commands.RELOAD, False)(_reload)
 Command.register("announce attributes", False)(_change)
 Command.register("withdraw attributes", False)(_change)
