@@ -11,6 +11,7 @@ NLRI_PER_COMMAND = 250
 RELOAD = "reload"
 """Go by the configuration file as it is now (see exabgp.py)."""
 END_OF_RIB = "end-of-rib"
+RECONNECT = "reconnect"
 _FORGET = "# forget neighbor "
 _TELL_AGAIN = "# tell again neighbor "
 
@@ -41,11 +42,8 @@ def teardown(neighbor: str, subcode: int = OTHER_CONFIGURATION_CHANGE) -> str:
 
 
 def reconnect(neighbor: str) -> str:
-    """Try to connect now, for when a link has come back: ExaBGP's own wait grows to 60 s.
-
-    That it resets this wait is a side effect; on a session that is up it sends every route again.
-    """
-    return f"neighbor {neighbor} flush adj-rib out"
+    """Try to connect now, for when a link has come back (see exabgp.py)."""
+    return f"{RECONNECT} {neighbor}"
 
 
 def end_of_rib(neighbor: str) -> str:

@@ -1,14 +1,16 @@
 """ExaBGP's configuration file and environment for one speaker.
 
-Scope: one family per session. Both ends listen and connect; no graceful restart unless asked for: it keeps
-routes to a peer that is gone (RFC 4724 section 4.2). Passwords are TCP MD5 keys (RFC 2385), written in
-base64 so that any octets of theirs stay one word of the file.
+Scope: one family per session. Of two ExaBGPs the one with the lower address connects and the other listens,
+for of two connections that cross they can close both, again and again, where RFC 4271 section 6.8 keeps one;
+with another daemon both ends do both. No graceful restart unless asked for: it keeps routes to a peer that is
+gone (RFC 4724 section 4.2). Passwords are TCP MD5 keys (RFC 2385), written in base64 so that any octets of
+theirs stay one word of the file.
 """
 
 import base64
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
 from control.bgp.model import AddressFamily, canonical_address, family_of
@@ -24,7 +26,8 @@ MAXIMUM_PASSWORD_OCTETS = 80
 class NeighborConfig:
     """One session. Raises ValueError for what BGP or ExaBGP cannot carry.
 
-    `peer_router_id` is the peer's BGP Identifier, where it is known.
+    `peer_router_id` is the peer's BGP Identifier, where it is known; `peer_is_exabgp`, whether a speaker
+    with the same configuration of this session is at the other end.
     """
 
     local_address: str
@@ -35,6 +38,21 @@ class NeighborConfig:
     hold_time_s: int = 3
     settings: NeighborSettings = field(default_factory=NeighborSettings)
     peer_router_id: str = "0.0.0.0"
+    peer_is_exabgp: bool = False
+
+    @property
+    def connects(self) -> bool:
+        """Whether this end opens connections."""
+        return not self.peer_is_exabgp or self._has_lower_address
+
+    @property
+    def listens(self) -> bool:
+        """Whether this end takes connections."""
+        return not self.peer_is_exabgp or not self._has_lower_address
+
+    @property
+    def _has_lower_address(self) -> bool:
+        return int(ip_address(self.local_address)) < int(ip_address(self.peer_address))
 
     def __post_init__(self) -> None:
         for address in (self.local_address, self.peer_address):
@@ -122,8 +140,8 @@ def _neighbor_section(config: SpeakerConfig, neighbor: NeighborConfig) -> str:
         f"peer-as {neighbor.peer_asn};",
         f"router-id {config.router_id};",
         f"hold-time {neighbor.hold_time_s};",
-        "passive false;",
-        "listen 179;",
+        f"passive {'false' if neighbor.connects else 'true'};",
+        *(["listen 179;"] if neighbor.listens else []),
         "adj-rib-in false;",
         "adj-rib-out true;",
         f"capability {{ graceful-restart {restart_s or 'disable'}; route-refresh disable; }}",

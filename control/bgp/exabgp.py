@@ -17,8 +17,10 @@ its log level, WARNING, then drops. Attributes are ExaBGP's own, both ways.
 
 Where graceful restart was negotiated it ends sessions without a word, and the neighbor keeps its routes; here
 a session that is torn down on request ends with the NOTIFICATION that was asked for, and after some of them
-stays down until the next `reload`. `end-of-rib NEIGHBOR` is carried out in its turn: ExaBGP's own End-of-RIB
-can come before announcements that wait.
+stays down until the next `reload`. One that has ended by itself by then is left alone, where ExaBGP would end
+the next. `reconnect NEIGHBOR` gives up an attempt to connect for a new one: the old one sends its SYNs ever
+more rarely, and ExaBGP's own wait grows to 60 s. `end-of-rib NEIGHBOR` is carried out in its turn: ExaBGP's
+own End-of-RIB can come before announcements that wait.
 
 Linux (rt6_is_valid in net/ipv6/route.c, 6.18) can keep an IPv6 socket on a route by nexthop objects that is
 gone: it takes the route for valid if the machine's own namespace has seen as many changes of routes as this
@@ -99,6 +101,8 @@ def _writing(connection: Connection) -> bool:
 
 def _teardown(peer: Peer, code: int, restart: bool = True) -> None:
     """Peer.teardown: the neighbor is told, whatever was negotiated, and some sessions stay down."""
+    if not peer.established() and code not in commands.FOR_GOOD:
+        return
     if peer.proto and peer.proto.negotiated.sent_open:
         peer.proto.negotiated.sent_open.capabilities.pop(Capability.CODE.GRACEFUL_RESTART, None)
     _end_session(peer, code, restart and code not in commands.FOR_GOOD)
@@ -124,6 +128,18 @@ def _reload(api: API, reactor: Reactor, service: str, line: str) -> Iterator[boo
         del reactor._peers[name]
         if name in neighbors:  # it was torn down for good, and is wanted again
             reactor._peers[name] = Peer(neighbors[name], reactor)
+    reactor.processes.answer_done(service)
+    yield True
+
+
+@_in_turn
+def _reconnect(api: API, reactor: Reactor, service: str, line: str) -> Iterator[bool]:
+    """The command `reconnect NEIGHBOR`, for an end that connects and is not connected."""
+    for peer in reactor._peers.values():
+        neighbor = peer.neighbor
+        if str(neighbor["peer-address"]) == line.split()[1] and not (neighbor["passive"] or peer.proto):
+            peer._delay.reset()
+            peer.generator = peer._run()
     reactor.processes.answer_done(service)
     yield True
 
@@ -182,6 +198,7 @@ Command.register(commands.RELOAD, False)(_reload)
 Command.register("announce attributes", False)(_change)
 Command.register("withdraw attributes", False)(_change)
 Command.register(commands.END_OF_RIB, False)(_end_of_rib)
+Command.register(commands.RECONNECT, False)(_reconnect)
 
 if __name__ == "__main__":
     with contextlib.suppress(OSError):  # as the engine and the controller, between which it stands

@@ -315,6 +315,7 @@ def speaker_config(plan: LabPlan, node: NodePlan) -> SpeakerConfig:
                 local.hold_time_s,
                 local.settings,
                 plan.node(peer.node).router_id,
+                plan.node(peer.node).runs_exabgp,
             )
         )
     return SpeakerConfig(node.name, node.asn, node.router_id, tuple(neighbors))

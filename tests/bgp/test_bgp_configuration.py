@@ -61,6 +61,24 @@ def test_exabgp_reads_what_was_meant() -> None:
             assert neighbor.api[stream] == ["helper"]
 
 
+@pytest.mark.parametrize(
+    ("ends", "connects"),
+    [
+        (("169.254.1.9", "169.254.1.10"), True),
+        (("169.254.1.10", "169.254.1.9"), False),
+        (("fd00:1::9", "fd00:1::10"), True),
+        (("fd00:1::10", "fd00:1::9"), False),
+    ],
+)
+def test_of_two_exabgps_the_lower_address_connects_and_the_other_listens(
+    ends: tuple[str, str], connects: bool
+) -> None:
+    family = AddressFamily.IPV6_UNICAST if ":" in ends[0] else AddressFamily.IPV4_UNICAST
+    between = NeighborConfig(*ends, 64513, family, peer_is_exabgp=True)
+    [neighbor] = parsed(replace(SPEAKER, neighbors=(between,))).neighbors.values()
+    assert (neighbor["passive"], neighbor["listen"]) == ((False, 0) if connects else (True, 179))
+
+
 def test_graceful_restart_is_offered_and_the_neighbors_offer_reported() -> None:
     [restarting] = parsed(
         replace(SPEAKER, neighbors=(with_settings(graceful_restart_s=120),))

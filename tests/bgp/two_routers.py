@@ -67,6 +67,7 @@ def config(side: int, password: str = 'a "lab"; password {') -> SpeakerConfig:
             64513 - side,
             AddressFamily.IPV4_UNICAST if version == 4 else AddressFamily.IPV6_UNICAST,
             password,
+            peer_is_exabgp=True,
         )
         for link in range(LINKS)
         for version in (4, 6)

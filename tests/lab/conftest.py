@@ -1,13 +1,24 @@
-"""A running quad for tests that look and break."""
+"""A running quad for tests that look and break; what happened in labs whose test failed."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
+from netns_lab.directory import RUN_DIRECTORY, LabDirectory
 
 from dataplane.client import EngineClient
-from tests.lab.harness import Lab, lab_of, write_quad
+from tests.lab.harness import Lab, lab_of, last_events, write_quad
 from tests.waiting import eventually
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Labs that outlive a failed test: their last events."""
+    report = yield
+    if report.failed and RUN_DIRECTORY.exists():
+        for path in sorted(RUN_DIRECTORY.iterdir()):
+            report.sections.append((f"events of {path.name}", last_events(LabDirectory(path.name))))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from typing import Any
 
 from netns_lab import templates
 from netns_lab.directory import LabDirectory
+from netns_lab.event_log import event_line, read_events
 from netns_lab.inspection import ask
 from netns_lab.plan import LabPlan
 from netns_lab.processes import LAB_VARIABLE
@@ -21,6 +22,8 @@ from tests.waiting import eventually
 QUAD = templates.SHIPPED / "quad.yaml"
 QUADLINK = Path(sys.executable).with_name("quadlink")
 COMMAND_TIMEOUT_S = 60
+EVENTS_TOLD = 300
+"""Of a lab whose test has failed."""
 ROUTES = (("aws", "10.2.0.0/16"), ("aws", "fd02::/48"), ("gcp", "10.1.0.0/16"), ("gcp", "fd01::/48"))
 """Which router must have a route to which prefix."""
 
@@ -126,11 +129,21 @@ def brought_up(path: Path, *words: str, timeout_s: float = COMMAND_TIMEOUT_S) ->
     return Lab(directory, load_plan(directory))
 
 
+def last_events(directory: LabDirectory) -> str:
+    """What happened in a lab lately, for people; nothing where there is no lab."""
+    if not directory.events.exists():
+        return ""
+    return "\n".join(map(event_line, [*read_events(directory.events)][-EVENTS_TOLD:]))
+
+
 @contextlib.contextmanager
 def lab_of(path: Path) -> Iterator[Lab]:
-    """The same for the time of a block."""
+    """The same for the time of a block; one that fails is told with the lab's last events."""
     try:
         yield brought_up(path)
+    except Exception:
+        print(last_events(LabDirectory(path.stem)))
+        raise
     finally:
         quadlink("down", "--name", path.stem)
 

@@ -200,15 +200,15 @@ def test_a_wrong_md5_key_is_what_keeps_a_stranger_out(quad: Lab) -> None:
         "import socket\n"
         "s = socket.socket()\n"
         "s.settimeout(0.5)\n"
-        "s.bind(('169.254.1.1', 0))\n"
+        "s.bind(('169.254.1.0', 0))\n"
         "try:\n"
-        "    s.connect(('169.254.1.0', 179))\n"
+        "    s.connect(('169.254.1.1', 179))\n"
         "    print('connected')\n"
         "except OSError as error:\n"
         "    print('refused')\n"
     )
-    assert quad.run("exec", "gcp", "--", "python3", "-c", script).stdout == "refused\n"
-    netstat = quad.run("exec", "aws", "--", "cat", "/proc/net/netstat").stdout.splitlines()
+    assert quad.run("exec", "aws", "--", "python3", "-c", script).stdout == "refused\n"
+    netstat = quad.run("exec", "gcp", "--", "cat", "/proc/net/netstat").stdout.splitlines()
     names, values = (line.split() for line in netstat if line.startswith("TcpExt"))
     counted = dict(zip(names, values, strict=True))
     assert int(counted["TCPMD5NotFound"]) > 0
