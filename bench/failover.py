@@ -12,6 +12,7 @@ from bench.running import Say, chosen
 PARTS: dict[str, Callable[[Effort, Say], list[Figure]]] = {
     "carrier": failover_events.carrier,
     "silent": failover_events.silent,
+    "healed": failover_events.healed,
     "maintenance": failover_events.maintenance,
     "controller": failover_events.controller,
     "facilities": failover_events.facilities,

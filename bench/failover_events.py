@@ -42,6 +42,7 @@ MULTIPLIER = 3
 FACILITIES_GOALS_MS = (20, 60)
 FACILITIES_PACKETS_PER_S = 200
 """A flow: every packet crosses three links of one engine, and three kernels forward it."""
+HEALED = "healed, until all paths are in use"
 HEALED_GOAL_S = 3
 CLOS_GOAL_S = 15
 DRAINED_OBSERVED_S = 5.0
@@ -83,7 +84,7 @@ def carrier(effort: Effort, say: Say) -> list[Figure]:
         reference = figures[0] if figures else None
         figures += outage_figures(event, measurements, CARRIER_GOALS_MS, reference)
         goal_s = None if reference else HEALED_GOAL_S
-        figures.append(figure(f"{event}: healed, until all paths are in use", "s", healed_s, goal_s))
+        figures.append(figure(f"{event}: {HEALED}", "s", healed_s, goal_s))
     return figures
 
 
@@ -102,6 +103,18 @@ def silent(effort: Effort, say: Say) -> list[Figure]:
             measurements, _ = repeated(lab, event, acts, effort, say, whole)
         figures += outage_figures(event, measurements, goals_ms)
     return figures
+
+
+def healed(effort: Effort, say: Say) -> list[Figure]:
+    """A channel of quad that has been silent for long comes back."""
+    event = f"silent for {effort.silence_s:.0f} s"
+    acts = [fail_busiest("silent")] * effort.trials
+    with _quad() as (lab, whole):
+        _, healed_s = repeated(lab, event, acts, effort, say, whole, effort.silence_s)
+    return [
+        figure(f"{event}: {HEALED}, median", "s", healed_s, HEALED_GOAL_S),
+        figure(f"{event}: {HEALED}, p99", "s", healed_s, of=p99),
+    ]
 
 
 def maintenance(effort: Effort, say: Say) -> list[Figure]:

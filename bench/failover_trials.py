@@ -34,13 +34,15 @@ class Effort:
     prefixes: tuple[int, ...] = (1, 10_000, 100_000)
     stopped_s: float = 30.0
     """How long the controller stands still before it is killed."""
+    silence_s: float = 12.0
+    """Before a channel is healed: by then what tries to connect to the other end tries rarely."""
     observed_s: float = 1.0
     """After a fault that is found in tens of milliseconds."""
     packets_per_s_and_flow: int = PACKETS_PER_S_AND_FLOW
 
 
 FULL = Effort()
-QUICK = Effort(trials=1, prefixes=(1, 1000), stopped_s=2.0)
+QUICK = Effort(trials=1, prefixes=(1, 1000), stopped_s=2.0, silence_s=2.0)
 """Enough to see that everything runs."""
 
 
