@@ -128,16 +128,19 @@ def _reload(api: API, reactor: Reactor, service: str, line: str) -> Iterator[boo
         del reactor._peers[name]
         if name in neighbors:  # it was torn down for good, and is wanted again
             reactor._peers[name] = Peer(neighbors[name], reactor)
+    for peer in reactor._peers.values():
+        if peer._neighbor and not peer.proto:  # else it goes by the new one only after another session
+            peer._reset()
     reactor.processes.answer_done(service)
     yield True
 
 
 @_in_turn
 def _reconnect(api: API, reactor: Reactor, service: str, line: str) -> Iterator[bool]:
-    """The command `reconnect NEIGHBOR`, for an end that connects and is not connected."""
+    """The command `reconnect NEIGHBOR`, for an end that connects and has no connection."""
     for peer in reactor._peers.values():
-        neighbor = peer.neighbor
-        if str(neighbor["peer-address"]) == line.split()[1] and not (neighbor["passive"] or peer.proto):
+        waits = peer.neighbor["passive"] or peer.stopping()
+        if str(peer.neighbor["peer-address"]) == line.split()[1] and not (peer.proto or waits):
             peer._delay.reset()
             peer.generator = peer._run()
     reactor.processes.answer_done(service)
