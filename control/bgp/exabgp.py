@@ -18,9 +18,9 @@ its log level, WARNING, then drops. Attributes are ExaBGP's own, both ways.
 Where graceful restart was negotiated it ends sessions without a word, and the neighbor keeps its routes; here
 a session that is torn down on request ends with the NOTIFICATION that was asked for, and after some of them
 stays down until the next `reload`. One that has ended by itself by then is left alone, where ExaBGP would end
-the next. `reconnect NEIGHBOR` gives up an attempt to connect for a new one: the old one sends its SYNs ever
-more rarely, and ExaBGP's own wait grows to 60 s. `end-of-rib NEIGHBOR` is carried out in its turn: ExaBGP's
-own End-of-RIB can come before announcements that wait.
+the next. `reconnect NEIGHBOR` gives up an attempt to connect, which sends its SYNs ever more rarely, for
+another; the wait between attempts, which grows to 60 s, is a second at most. `end-of-rib NEIGHBOR` is carried
+out in its turn: ExaBGP's own End-of-RIB can come before announcements that wait.
 
 Linux (rt6_is_valid in net/ipv6/route.c, 6.18) can keep an IPv6 socket on a route by nexthop objects that is
 gone: it takes the route for valid if the machine's own namespace has seen as many changes of routes as this
@@ -34,6 +34,7 @@ import contextlib
 import select
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
@@ -46,6 +47,7 @@ from exabgp.protocol.family import Family
 from exabgp.reactor.api import API, Command
 from exabgp.reactor.api.command.limit import match_neighbors
 from exabgp.reactor.asynchronous import ASYNC
+from exabgp.reactor.delay import Delay
 from exabgp.reactor.loop import Reactor
 from exabgp.reactor.network.connection import Connection
 from exabgp.reactor.network.outgoing import Outgoing
@@ -56,6 +58,7 @@ from control.bgp.adj_rib_out import AdjRibOut, Announcement, nlri
 from control.bgp.received import unpack_message
 from dataplane import priority
 
+ATTEMPT_INTERVAL_S = 1
 _READABLE = select.POLLIN | select.POLLPRI
 
 
@@ -106,6 +109,12 @@ def _teardown(peer: Peer, code: int, restart: bool = True) -> None:
     if peer.proto and peer.proto.negotiated.sent_open:
         peer.proto.negotiated.sent_open.capabilities.pop(Capability.CODE.GRACEFUL_RESTART, None)
     _end_session(peer, code, restart and code not in commands.FOR_GOOD)
+
+
+def _increase(delay: Delay) -> None:
+    """Delay.increase: none before the first attempt after a session, then always the same."""
+    delay._time = time.time() + delay._next
+    delay._next = ATTEMPT_INTERVAL_S
 
 
 def _in_turn(perform: Callable[[API, Reactor, str, str], Iterator[bool]]) -> Callable[..., bool]:
@@ -188,6 +197,7 @@ def _announcement(api: API, reactor: Reactor, name: str, text: str, ipv6: bool) 
 
 _end_session = Peer.teardown
 Peer.teardown = _teardown
+Delay.increase = _increase
 _is_writable = Connection.writing
 Connection.writing = _writing
 _setup = Outgoing._setup

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from exabgp.reactor.asynchronous import ASYNC  # type: ignore[import-untyped]
+from exabgp.reactor.delay import Delay  # type: ignore[import-untyped]
 from exabgp.reactor.loop import Reactor  # type: ignore[import-untyped]
 
 import control.bgp.exabgp as mended
@@ -79,6 +80,15 @@ def test_commands_are_carried_out_in_order_and_as_many_as_go_into_a_turn() -> No
     while queue.run():
         pass
     assert done == list(range(100))
+
+
+def test_the_wait_between_attempts_to_connect_is_none_and_then_a_second() -> None:
+    delay = Delay()
+    waits_s = []
+    for _ in range(10):
+        delay.increase()
+        waits_s.append(round(delay._time - time.time(), 1))
+    assert waits_s == [0, *[1] * 9]
 
 
 def test_a_new_connection_ends_the_wait_and_is_nobodys_data(loop: Loop) -> None:
