@@ -75,14 +75,17 @@ def whole(lab: Lab) -> bool:
     return lab.established() == 16 and lab.paths("west", "10.2.0.0/16") == 2
 
 
+def inspected(lab: Lab, topic: str) -> Any:  # noqa: ANN401 - what `inspect` prints
+    """`inspect` exits 1 while a service of a node that came back has only just been started."""
+    return json.loads(lab.run("inspect", topic, "--format", "json").stdout)[topic]
+
+
 def faults(lab: Lab) -> dict[str, dict[str, Any]]:
-    return {fault["id"]: fault for fault in lab.json("inspect", "faults")["faults"]}
+    return {fault["id"]: fault for fault in inspected(lab, "faults")}
 
 
 def states(lab: Lab) -> dict[str, str]:
-    """By link; `inspect` exits 1 while a service of a node that came back has only just been started."""
-    document = json.loads(lab.run("inspect", "links", "--format", "json").stdout)
-    return {link["name"]: link["state"] for link in document["links"]}
+    return {link["name"]: link["state"] for link in inspected(lab, "links")}
 
 
 def node(lab: Lab, name: str) -> dict[str, Any]:
