@@ -50,11 +50,12 @@ RESIDENT_GROWTH_OCTETS = 2 << 20
 
 
 @pytest.fixture(scope="module")
-def topology(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def topology(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A small lab's file; the lab has the file's name."""
     path = tmp_path_factory.mktemp("topologies") / f"r{os.getpid()}.yaml"
     path.write_text(TOPOLOGY.format(name=path.stem))
-    return path
+    yield path
+    quadlink("down", "--name", path.stem)  # of a test that ended in the middle
 
 
 @contextmanager
