@@ -115,6 +115,7 @@ static void step(link_trial *link, int end, uint64_t chance)
     for (int i = 0; i < 70; i++)
         lengths[i] = 20;
     ql_engine_impair_wire(engine, wire, &impairments[chance & 3]);
+    sched_yield(); /* for the worker: what it sees next is ordered behind the lock that follows */
     ql_engine_block_wire(engine, wire, (chance >> 2 & 3) == 0);
     ql_engine_flip_bit(engine, wire, 100, 1);
     if (ql_engine_inject(engine, wire, frames, lengths, 70) == 0)
