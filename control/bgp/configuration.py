@@ -40,20 +40,6 @@ class NeighborConfig:
     peer_router_id: str = "0.0.0.0"
     peer_is_exabgp: bool = False
 
-    @property
-    def connects(self) -> bool:
-        """Whether this end opens connections."""
-        return not self.peer_is_exabgp or self._has_lower_address
-
-    @property
-    def listens(self) -> bool:
-        """Whether this end takes connections."""
-        return not self.peer_is_exabgp or not self._has_lower_address
-
-    @property
-    def _has_lower_address(self) -> bool:
-        return int(ip_address(self.local_address)) < int(ip_address(self.peer_address))
-
     def __post_init__(self) -> None:
         for address in (self.local_address, self.peer_address):
             if canonical_address(address) != address:
@@ -140,8 +126,7 @@ def _neighbor_section(config: SpeakerConfig, neighbor: NeighborConfig) -> str:
         f"peer-as {neighbor.peer_asn};",
         f"router-id {config.router_id};",
         f"hold-time {neighbor.hold_time_s};",
-        f"passive {'false' if neighbor.connects else 'true'};",
-        *(["listen 179;"] if neighbor.listens else []),
+        *_connection_lines(neighbor),
         "adj-rib-in false;",
         "adj-rib-out true;",
         f"capability {{ graceful-restart {restart_s or 'disable'}; route-refresh disable; }}",
@@ -157,6 +142,15 @@ def _neighbor_section(config: SpeakerConfig, neighbor: NeighborConfig) -> str:
         lines += [f'md5-password "{key}";', "md5-base64 true;"]
     body = "".join(f"    {line}\n" for line in lines)
     return f"neighbor {neighbor.peer_address} {{\n{body}}}\n"
+
+
+def _connection_lines(neighbor: NeighborConfig) -> list[str]:
+    """Who opens the connection."""
+    if not neighbor.peer_is_exabgp:
+        return ["passive false;", "listen 179;"]
+    if int(ip_address(neighbor.local_address)) < int(ip_address(neighbor.peer_address)):
+        return ["passive false;"]
+    return ["passive true;", "listen 179;"]
 
 
 def _quoted(word: str) -> str:

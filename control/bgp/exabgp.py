@@ -147,9 +147,9 @@ def _reload(api: API, reactor: Reactor, service: str, line: str) -> Iterator[boo
 @_in_turn
 def _reconnect(api: API, reactor: Reactor, service: str, line: str) -> Iterator[bool]:
     """The command `reconnect NEIGHBOR`, for an end that connects and has no connection."""
-    for peer in reactor._peers.values():
-        waits = peer.neighbor["passive"] or peer.stopping()
-        if str(peer.neighbor["peer-address"]) == line.split()[1] and not (peer.proto or waits):
+    for name in _names(reactor, service, line.split()[1]):
+        peer = reactor._peers[name]
+        if not (peer.proto or peer.neighbor["passive"] or peer.stopping()):
             peer._delay.reset()
             peer.generator = peer._run()
     reactor.processes.answer_done(service)
@@ -159,10 +159,9 @@ def _reconnect(api: API, reactor: Reactor, service: str, line: str) -> Iterator[
 @_in_turn
 def _end_of_rib(api: API, reactor: Reactor, service: str, line: str) -> Iterator[bool]:
     """The command `end-of-rib NEIGHBOR`."""
-    for name, neighbor in reactor.configuration.neighbors.items():
-        if str(neighbor["peer-address"]) == line.split()[1]:
-            for afi, safi in neighbor.families():
-                reactor.configuration.inject_eor([name], Family(afi, safi))
+    for name in _names(reactor, service, line.split()[1]):
+        for afi, safi in reactor.configuration.neighbors[name].families():
+            reactor.configuration.inject_eor([name], Family(afi, safi))
     reactor.processes.answer_done(service)
     yield True
 
@@ -175,13 +174,19 @@ def _change(api: API, reactor: Reactor, service: str, line: str) -> Iterator[boo
         raise ValueError(f"expected a command in the form of commands.py, found {line[:200]!r}")
     address, verb, text, prefixes = parsed
     packed = [nlri(prefix) for prefix in prefixes]
-    for name in match_neighbors(reactor.peers(service), [[f"neighbor {address}"]]):
+    for name in _names(reactor, service, address):
         table = reactor.configuration.neighbors[name].rib.outgoing
         if verb == "announce":
             table.announce(_announcement(api, reactor, name, text, ":" in prefixes[0]), packed)
         else:
             table.withdraw(packed)
     yield True
+
+
+def _names(reactor: Reactor, service: str, address: str) -> list[str]:
+    """What ExaBGP calls the neighbors with an address: one, or none any more."""
+    names: list[str] = match_neighbors(reactor.peers(service), [[f"neighbor {address}"]])
+    return names
 
 
 @lru_cache(maxsize=4096)

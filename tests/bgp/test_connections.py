@@ -1,5 +1,6 @@
 """Real ExaBGP: sessions end once for each reason that there is, and connect as soon as they can."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,8 +50,14 @@ def test_sessions_that_both_ends_end_at_once_come_back_at_once(
     play(tmp_path, scene)
 
 
-def test_a_teardown_that_comes_after_the_end_of_a_session_does_not_end_the_next(
-    namespaces: tuple[str, str], tmp_path: Path
+def reload(router: Router) -> None:
+    slower = tuple(replace(peer, hold_time_s=9) for peer in router.config.neighbors)
+    router.speaker.configure(replace(router.config, neighbors=slower))
+
+
+@pytest.mark.parametrize("act", [end_all, reload])
+def test_what_is_asked_of_sessions_that_are_down_does_not_end_the_next_ones(
+    act: Callable[[Router], None], namespaces: tuple[str, str], tmp_path: Path
 ) -> None:
     async def scene(a: Router, b: Router) -> None:
         for held, other in ((a, b), (b, a)):
@@ -59,35 +66,13 @@ def test_a_teardown_that_comes_after_the_end_of_a_session_does_not_end_the_next(
             held.speaker.hold()
             await all_down(held)
             await all_down(other)
-            end_all(other)
+            act(other)
             for router in (a, b):
                 router.downs.clear()
             held.speaker.release()
             await other.established()
             await held.learned(PREFIXES[0 if other is a else 1])
             await other.learned(PREFIXES[0 if other is b else 1])
-            assert held.downs == other.downs == []
-
-    play(tmp_path, scene)
-
-
-def test_a_reload_while_the_other_end_is_away_does_not_end_the_next_session(
-    namespaces: tuple[str, str], tmp_path: Path
-) -> None:
-    async def scene(a: Router, b: Router) -> None:
-        for held, other in ((a, b), (b, a)):
-            await held.established()
-            await other.established()
-            held.speaker.hold()
-            await all_down(held)
-            await all_down(other)
-            slower = tuple(replace(peer, hold_time_s=9) for peer in other.config.neighbors)
-            other.speaker.configure(replace(other.config, neighbors=slower))
-            for router in (a, b):
-                router.downs.clear()
-            held.speaker.release()
-            await other.established()
-            await held.learned(PREFIXES[0 if other is a else 1])
             assert held.downs == other.downs == []
 
     play(tmp_path, scene)
