@@ -153,6 +153,7 @@ def test_what_ends_in_time_while_the_controller_is_stopped_is_undone_once_it_goe
         os.kill(controller, signal.SIGCONT)
         engine.close()
     eventually(lambda: faults(square) == {})
+    eventually(lambda: square.run("inspect", "nodes").returncode == 0, WAIT_S)  # services have come back
     eventually(lambda: whole(square), WAIT_S)
 
 
